@@ -116,7 +116,8 @@ def quiet_stderr(enabled: bool = True) -> Iterator[None]:
     """Send file descriptor 2 to nowhere during the block; exceptions pass as usual.
 
     TensorFlow's C++ parts print lines at import that no setting of theirs prevents. The
-    descriptor belongs to the whole process, so only command-line tools may use this.
+    descriptor belongs to the whole process, so only processes that do nothing else
+    meanwhile may use this.
     """
     if not enabled:
         yield

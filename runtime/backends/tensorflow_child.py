@@ -20,6 +20,7 @@ from typing import Any
 
 from bundle.errors import DomainError
 from bundle.folder import open_bundle
+from bundle.terminal import quiet_stderr
 from runtime import walls
 from runtime.backends import Backend, InputRefused, TensorSpec
 from runtime.backends.frames import FrameError, Lane
@@ -43,7 +44,10 @@ def prepare() -> None:
 
     If it is not installed, the forked processes report that.
     """
-    with contextlib.suppress(BackendError):
+    # The lines that TensorFlow prints at its import would stand in the service's log,
+    # and between the lines of ``runtime models push``. This process has one thread.
+    is_quiet = os.environ["TF_CPP_MIN_LOG_LEVEL"] == "3"
+    with contextlib.suppress(BackendError), quiet_stderr(is_quiet):
         require_tensorflow()
         load_tensorflow()
     walls.prepare()

@@ -19,11 +19,10 @@ from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import write_manifest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import write_stored
-from bundle.scratch import scratch_folder
 from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.admin.parcel import open_parcel
-from runtime.bundling.conversion import can_convert, convert
+from runtime.bundling.conversion import can_convert, convert, workplace
 from runtime.bundling.flat_folders import FlatFolder
 from runtime.bundling.wishes import Tell
 
@@ -104,7 +103,7 @@ def adopt(flat: FlatFolder, admin: Admin, tell: Tell, *, is_in_place: bool) -> A
     """
     found = (flat.name, flat.kind, flat.bytes)
     try:
-        with scratch_folder("tfaas-adopt") as scratch:
+        with workplace("tfaas-adopt", admin.settings) as scratch:
             before = flat.states()
             folder = _copy(flat, scratch / flat.name, tell)
             fallback_reason = _convert(folder, admin, tell)
@@ -190,12 +189,15 @@ def _already(flat: FlatFolder, admin: Admin, is_in_place: bool) -> str:
 
 
 def _overtaken(name: str, number: int, admin: Admin) -> str:
-    """Take a version back if somebody published the model at the same time.
+    """Take a version back if somebody published the model just before it.
+
+    A version that came after it serves in its place, so both stay. If each of two
+    commands took its version back for the other's, none would be left.
 
     Returns:
         The reason why it was taken back; empty if it stays.
     """
-    others = [other for other in _versions(name, admin) if other not in (0, number)]
+    others = [other for other in _versions(name, admin) if 0 < other < number]
     if not others:
         return ""
     admin.delete_version(name, number)

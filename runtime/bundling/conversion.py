@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+from bundle.scratch import scratch_folder
 from bundle.terminal import printable
 from runtime.admin.errors import AdminError, WorkFailed
 from runtime.config import Config
 from runtime.conversion.exporter import EXPORTER, exporter_for, outcome_of, work_for
 from runtime.process.environment import child_environment
 from runtime.process.exit_code import signal_of
+from runtime.process.guard import UNLIMITED, guarded
 
 _INSTALL = (
     "which is not installed; install the extra 'export' (docs/installing.md), or do it"
@@ -24,6 +28,21 @@ def can_convert() -> bool:
     """Tell whether the exporter and all that it needs are installed."""
     found = importlib.util.find_spec
     return all(found(name) for name in ("exporter", "tf2onnx", "tensorflow"))
+
+
+@contextmanager
+def workplace(kind: str, config: Config) -> Iterator[Path]:
+    """Give an empty folder for models that are converted and tried; then remove it.
+
+    Raises:
+        OSError: the folder for temporary files cannot be written.
+    """
+    with scratch_folder(kind) as folder:
+        if config.run_as_user:
+            # TensorFlow asks access(2) whether a file is there, and that call does not
+            # heed the privilege to read others' files.
+            folder.chmod(0o711)
+        yield folder
 
 
 def save(file: Path, folder: Path, config: Config) -> None:
@@ -76,20 +95,30 @@ def demand_exporter(why: str) -> None:
 
 def _run(command: Sequence[str]) -> str:
     """Run the exporter; return the reason why it refused the work, or nothing."""
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        env=child_environment(),
-    ) as process:
-        try:
-            output, said = process.communicate()
-        except BaseException:  # SIGTERM's exit, too
-            process.terminate()
-            raise
+    wanted, wanting = os.pipe()
+    try:
+        with subprocess.Popen(
+            guarded(command, UNLIMITED),
+            stdin=wanted,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            env=child_environment(),
+            # Ctrl-C in a terminal reaches only this process, which then ends the work.
+            start_new_session=True,
+        ) as process:
+            try:
+                output, said = process.communicate()
+            except BaseException:  # SIGTERM's exit, too
+                process.terminate()
+                process.wait()
+                raise
+    finally:
+        # When this process is killed, the kernel closes them, and the guard ends the
+        # exporter and all that it started.
+        os.close(wanting)
+        os.close(wanted)
     lines = output.splitlines()
     outcome, reason = outcome_of(lines[-1] if lines else "")
     if outcome == "converted":

@@ -199,7 +199,7 @@ def push(
     the model that its params.json names. PATH may also be a folder of versions, as
     TensorFlow Serving has it (PATH/1, PATH/2): the highest is taken.
     """
-    from bundle.scratch import scratch_folder
+    from runtime.bundling.conversion import workplace
     from runtime.bundling.given import look_at
     from runtime.bundling.making import check_wishes, make_bundle
     from runtime.cli.pushing import publish
@@ -212,7 +212,7 @@ def push(
     settings = replace(
         admin.settings, trust_uploads=trust or admin.settings.trust_uploads
     )
-    with scratch_folder("tfaas-bundle") as scratch:
+    with workplace("tfaas-bundle", settings) as scratch:
         made = make_bundle(given, wished, scratch, settings, say)
         publish(admin, made.folder, path.name, label, as_json, made.version)
 

@@ -6,7 +6,6 @@ import logging
 import re
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter, deque
@@ -52,7 +51,7 @@ OUTCOME_LENGTH = 1 << 16
 REASON_LENGTH = 500
 
 # All other work comes first.
-NICENESS = "19"
+NICENESS = 19
 
 # A conversion that SIGTERM ended may only mean that the machine shuts down: it is tried
 # again, at most so many times in all.
@@ -194,15 +193,12 @@ class Converter:
         Returns:
             The outcome, and the reason if it is to be remembered.
         """
-        limits = (str(self._seconds), str(self._max_bytes), NICENESS)
+        limits = guard.Limits(self._seconds, self._max_bytes, NICENESS)
+        command = (*self._command, str(version.path.absolute()))
         told: deque[str] = deque(maxlen=1)
         lines: deque[str] = deque(maxlen=KEPT_LINES)
         with subprocess.Popen(
-            [
-                *(sys.executable, "-P", "-m", guard.__name__, *limits),
-                *self._command,
-                str(version.path.absolute()),
-            ],
+            guard.guarded(command, limits),
             # When this closes, the conversion ends; the kernel closes it at the latest.
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import os
 import resource
 import select
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -89,6 +90,20 @@ class Limits:
     look_seconds: float = 0.1
 
 
+# A person at a terminal waits for the command, and ends it when it takes too long.
+UNLIMITED = Limits(seconds=math.inf, max_bytes=sys.maxsize, niceness=0)
+
+
+def guarded(command: Sequence[str], limits: Limits) -> list[str]:
+    """Return the command of a guard for another command; see above.
+
+    The environment must let it import this package.
+    """
+    told = (str(limits.seconds), str(limits.max_bytes), str(limits.niceness))
+    # -P: modules of the same name in the working folder are not imported.
+    return [sys.executable, "-P", "-m", __name__, *told, *command]
+
+
 class Process(Protocol):
     """A guarded process: a ``subprocess.Popen``, or a forked one."""
 
@@ -146,6 +161,8 @@ def guard(start: Start, limits: Limits, wanted: int) -> int:
         try:
             # The guard removes the files, because a killed process leaves them.
             scratch = stack.enter_context(scratch_folder("tfaas-guard"))
+            # The command may give a folder in it to another user, who must get through.
+            scratch.chmod(0o711)
         except OSError as ex:
             sys.stderr.write(
                 f"Error: no temporary file can be written in {tempfile.gettempdir()}:"
@@ -302,7 +319,10 @@ def _step_back(prctl: Callable[[int, int], None], guard: int, limits: Limits) ->
         os.kill(os.getpid(), signal.SIGKILL)
     os.nice(limits.niceness)
     # No file needs to be larger than the memory it comes from, and no core is dumped.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limits.max_bytes, limits.max_bytes))
+    # Nobody may raise a limit that the process has already.
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    if hard == resource.RLIM_INFINITY or limits.max_bytes < hard:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limits.max_bytes, limits.max_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform != "linux":
         return

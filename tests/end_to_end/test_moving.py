@@ -164,7 +164,8 @@ def test_a_folder_of_tfaas_moves_here_by_the_commands_of_the_page(tmp_path):
     }
 
     told = run(text["check"], tmp_path)
-    assert "warning: config.json: 'auth'" in told
+    assert "doubtful  config.json: 'auth' has no effect" in told
+    assert "stops" not in told
     assert "flat is a SavedModel with 3 labels" in told
     assert "tf1 is a frozen graph" in told
     assert store.versions("flat") == [0]
@@ -183,6 +184,8 @@ def test_a_folder_of_tfaas_moves_here_by_the_commands_of_the_page(tmp_path):
         assert asking.engines[0] == "tensorflow/cpu"
         assert asking.engines[-1] == "onnxruntime/CPUExecutionProvider"
         assert np.abs(np.array(asking.scores) - scores_by_hand()).max() < 1e-5
+    log = (tmp_path / "server.log").read_text()
+    assert "oneDNN" not in log, "TensorFlow's own lines are not shown"
     assert "flat:1 onnxruntime/CPUExecutionProvider" in told
     assert "tf1:1 onnxruntime/CPUExecutionProvider" in told
     after = {p: p.read_bytes() for p in before}

@@ -146,6 +146,21 @@ def test_a_version_that_somebody_publishes_meanwhile_serves(admin, store):
     assert (store.current("linear").path / "model.onnx").read_bytes() == newer
 
 
+def test_a_version_that_somebody_publishes_just_after_it_leaves_it_there(admin, store):
+    """Each of two commands would take its own back, and none would be left."""
+    newer = linear_onnx(WEIGHTS * 2)
+
+    class Racing(LocalAdmin):
+        def publish(self, archive):
+            published = super().publish(archive)
+            store.install(lambda staged: write_bundle(staged, onnx_bytes=newer))
+            return published
+
+    assert adopted(Racing(admin.settings)).outcome == "adopted"
+    assert store.versions("linear") == [0, 1, 2]
+    assert store.serving("linear") == 2
+
+
 @pytest.fixture
 def flat(store, admin):
     """Return a SavedModel as TFaaS keeps it; it has no ONNX."""

@@ -1,13 +1,21 @@
 """The exporter's outcome becomes a reason or an error; a script stands in for it."""
 
+import signal
+import stat
+import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from runtime.admin.errors import AdminError, WorkFailed
 from runtime.bundling import conversion
-from runtime.bundling.conversion import convert, demand_exporter, save
+from runtime.bundling.conversion import convert, demand_exporter, save, workplace
 from runtime.config import Config
+from runtime.process.environment import child_environment
+
+PATIENCE = 120
 
 pytestmark = pytest.mark.slow
 
@@ -53,6 +61,62 @@ def test_a_crash_is_no_fault_of_the_model(exporter, tmp_path):
     exporter("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(WorkFailed, match=r"failed \(SIGKILL\)"):
         convert(tmp_path, CONFIG)
+
+
+# A command that waits for the exporter; a script stands in for that, too. It starts a
+# process in a session of its own, and both would sleep on.
+WAITING = """
+import sys
+from pathlib import Path
+from runtime.bundling import conversion
+from runtime.config import Config
+conversion.exporter_for = lambda config: (sys.executable, "-c", sys.argv[1])
+conversion.convert(Path(), Config())
+"""
+SLEEPING = """
+import os, pathlib, subprocess, sys, time
+command = [sys.executable, "-c", "import time; time.sleep(600)"]
+child = subprocess.Popen(command, start_new_session=True)
+file = pathlib.Path({file!r})
+file.with_suffix(".new").write_text(f"{{os.getpid()}} {{child.pid}}")
+file.with_suffix(".new").rename(file)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGHUP])
+def test_the_exporter_ends_with_the_command_that_wants_it(tmp_path, number):
+    file = tmp_path / "started"
+    script = SLEEPING.format(file=str(file))
+    with subprocess.Popen(
+        [sys.executable, "-c", WAITING, script],
+        env={**child_environment(), "TMPDIR": str(tmp_path)},
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+    ) as command:
+        try:
+            end = time.monotonic() + PATIENCE
+            while not file.exists():
+                assert command.poll() is None
+                assert time.monotonic() < end
+                time.sleep(0.02)
+            works = [psutil.Process(int(pid)) for pid in file.read_text().split()]
+            command.send_signal(number)
+            command.wait(PATIENCE)
+        finally:
+            command.kill()
+    _, left = psutil.wait_procs(works, PATIENCE)
+    # Their new parent may not have collected them yet.
+    left = [work for work in left if work.status() != psutil.STATUS_ZOMBIE]
+    for work in left:
+        work.kill()
+    assert left == []
+
+
+@pytest.mark.parametrize(("user", "mode"), [("", 0o700), ("models", 0o711)])
+def test_the_user_that_opens_models_gets_to_them(user, mode):
+    with workplace("tfaas-test", Config(run_as_user=user)) as folder:
+        assert stat.S_IMODE(folder.stat().st_mode) == mode
 
 
 def test_the_part_and_the_place_are_handed_on(exporter, tmp_path):

@@ -3,6 +3,7 @@
 import io
 import itertools
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -102,6 +103,27 @@ def test_what_takes_too_long_is_killed_with_all_that_it_started():
 def test_what_takes_too_much_memory_is_killed():
     script = "a = []\nwhile True: a.append(b'x' * (1 << 20))"
     assert code_of(script, max_bytes=200 << 20) == guard.TOO_LARGE
+
+
+def test_another_user_gets_through_its_folder_of_temporary_files():
+    """The exporter gives a folder in it to ``runAsUser``."""
+    script = (
+        "import os, stat; print(oct(stat.S_IMODE(os.stat(os.environ['TMPDIR'])[0])))"
+    )
+    with guarded(script) as process:
+        assert process.stdout.read() == "0o711\n"
+
+
+def test_a_limit_of_files_that_is_there_is_not_raised():
+    """A process that is not root's may not raise it, and would not start at all."""
+    script = "import resource; print(resource.getrlimit(resource.RLIMIT_FSIZE))"
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
+
+    with guarded(script, preexec_fn=limit) as process:
+        assert process.stdout.read() == f"({1 << 30}, {1 << 30})\n"
+        assert process.wait(PATIENCE) == 0
 
 
 MANY = """
