@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from bundle.errors import DomainError
+from runtime.access.pair import Pair
 from runtime.config import Config
 from runtime.server.certificate import Certificate, context_of
 from runtime.server.front import Front
@@ -101,7 +102,7 @@ class Following:
         """Do one order; return why it cannot be done, or an empty text."""
         try:
             if isinstance(order, Prepare):
-                self._prepared = self._prepare(order.config)
+                self._prepared = self._prepare(order.config, order.pair)
             elif isinstance(order, Take):
                 self._take()
                 reading.tell(order.reading, is_counted=self._is_counting)
@@ -115,15 +116,15 @@ class Following:
             return "a worker failed on them, and the lines above say why"
         return ""
 
-    def _prepare(self, config: Config) -> _Prepared:
+    def _prepare(self, config: Config, pair: Pair | None) -> _Prepared:
         from runtime.http.application import create_app
 
         services = self._services.renewed(config)
         grpc, context = None, None
-        if self._certificate is not None:
-            context = context_of(config.server_key, config.server_crt)
+        if pair is not None:
+            context = context_of(pair)
         if self._grpc is not None:
-            grpc = self._grpc.prepared(config, services)
+            grpc = self._grpc.prepared(config, services, pair)
         app = create_app(services, config, self._app)
         return _Prepared(services, app, context, grpc)
 
