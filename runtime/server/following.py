@@ -76,6 +76,7 @@ class Following:
         self._loop = loop
         self._is_counting = is_counting
         self._prepared: _Prepared | None = None
+        self._reopening: threading.Thread | None = None
 
     @property
     def config(self) -> Config:
@@ -139,8 +140,9 @@ class Following:
         self._services, self._app = prepared.services, prepared.app
         self._services.follow()
         # Models are opened anew beside those that serve, which may take a while.
-        reopen = functools.partial(self._services.reopen, before)
-        threading.Thread(target=reopen, name="settings", daemon=True).start()
+        reopen = functools.partial(_reopen, self._services, before, self._reopening)
+        self._reopening = threading.Thread(target=reopen, name="settings", daemon=True)
+        self._reopening.start()
 
     def _change_over(self, prepared: _Prepared, taken: threading.Event) -> None:
         """Change over, in the network's thread."""
@@ -150,3 +152,12 @@ class Following:
         if self._grpc is not None and prepared.grpc is not None:
             self._grpc.take(prepared.grpc)
         taken.set()
+
+
+def _reopen(
+    services: Services, before: Services, earlier: threading.Thread | None
+) -> None:
+    # The last settings must come last, also if those before them take long.
+    if earlier is not None:
+        earlier.join()
+    services.reopen(before)
