@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from runtime.config import DIGEST, ConfigError
+from runtime.config import DIGEST, Config, ConfigError
 
 
 def digest_of(token: str) -> str:
@@ -49,3 +50,22 @@ def read_digests(listed: Sequence[str], key: str, file: str) -> tuple[str, ...]:
         if len(digests) == len(listed):
             raise ConfigError(f"{where} has no digest; `runtime token` makes one")
     return tuple(digests)
+
+
+def with_digests(config: Config) -> Config:
+    """Return settings that hold the digests of the files of tokens, and name no file.
+
+    Raises:
+        ConfigError: a file of tokens cannot be used; see ``read_digests``.
+    """
+    return replace(
+        config,
+        write_tokens=read_digests(
+            config.write_tokens, "writeTokensFile", config.write_tokens_file
+        ),
+        write_tokens_file="",
+        predict_tokens=read_digests(
+            config.predict_tokens, "predictTokensFile", config.predict_tokens_file
+        ),
+        predict_tokens_file="",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -147,6 +148,7 @@ def ask(
         f"GET {path} HTTP/1.1\r\nHost: {_host(target)}\r\n"
         "User-Agent: runtime-healthcheck\r\nConnection: close\r\n\r\n"
     )
+    end = time.monotonic() + seconds
     with socket.create_connection((target.host, target.port), seconds) as plain:
         connection = _with_tls(plain, target, cacert) if target.is_tls else plain
         with connection:
@@ -154,6 +156,8 @@ def ask(
             reply = b""
             while len(reply) < _MOST_BYTES and (piece := connection.recv(4096)):
                 reply += piece
+                # A program may send one byte now and then, and never end.
+                connection.settimeout(max(end - time.monotonic(), 0.001))
     head, _, body = reply.partition(b"\r\n\r\n")
     protocol, _, rest = head.partition(b" ")
     if not protocol.startswith(b"HTTP/1.") or not rest[:3].isdigit():
@@ -191,7 +195,7 @@ def _shown(target: Target) -> str:
 
 def _why(ex: Exception, seconds: float) -> str:
     if isinstance(ex, TimeoutError):
-        return f"nothing came for {seconds:g} s"
+        return f"no whole answer came within {seconds:g} s"
     # An error of a certificate has its reason in words of OpenSSL.
     told = getattr(ex, "verify_message", "") or getattr(ex, "strerror", "")
     return printable(told or str(ex))

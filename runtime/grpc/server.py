@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 import grpc
 
 from runtime.access.gate import gate_of
+from runtime.access.pair import Pair
 from runtime.config import Config
 from runtime.grpc.arrivals import Arrivals
 from runtime.grpc.calls import Calls
@@ -92,6 +92,7 @@ class GrpcServer:
         lane: the thread of all requests.
         address: the address and the port at which all workers listen, as grpcio has it.
         tracing: the tracing that makes spans; None if it is off.
+        pair: the pair of key and certificate; None without TLS.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class GrpcServer:
         lane: Lane,
         address: str,
         tracing: Tracing | None,
+        pair: Pair | None,
     ) -> None:
         threads = Threads(BUSY, _THREADS)
         self._places = Places(STREAMS, OPEN_CALLS, threads.apart)
@@ -123,7 +125,7 @@ class GrpcServer:
             ),
             maximum_concurrent_rpcs=_THREADS + config.max_queue,
         )
-        self._followed = self.prepared(config, services)
+        self._followed = self.prepared(config, services, pair)
         self._server.add_generic_rpc_handlers((_Handlers(self._handler_of),))
         if self._followed.pair is not None:
             credentials = grpc.dynamic_ssl_server_credentials(
@@ -133,13 +135,10 @@ class GrpcServer:
         else:
             self._server.add_insecure_port(address)
 
-    def prepared(self, config: Config, services: Services) -> Followed:
-        """Make the handlers of all methods for given settings; none is used yet.
-
-        Raises:
-            ConfigError: a file of tokens cannot be used.
-            OSError: a file of TLS cannot be read.
-        """
+    def prepared(
+        self, config: Config, services: Services, pair: Pair | None
+    ) -> Followed:
+        """Make the handlers of all methods for given settings; none is used yet."""
         calls = Calls(
             gate_of(config),
             services.limiter,
@@ -153,17 +152,8 @@ class GrpcServer:
             for service in services_of(services, self._lane)
             for method in service.methods
         }
-        pair = None
-        if config.server_key:
-            pair = grpc.ssl_server_certificate_configuration(
-                [
-                    (
-                        Path(config.server_key).read_bytes(),
-                        Path(config.server_crt).read_bytes(),
-                    )
-                ]
-            )
-        return Followed(handlers, pair)
+        shown = pair and grpc.ssl_server_certificate_configuration([tuple(pair)])
+        return Followed(handlers, shown)
 
     def take(self, followed: Followed) -> None:
         """Answer new calls and connections by other settings; see ``prepared``."""

@@ -18,7 +18,7 @@ from ray.serve.exceptions import RayServeException
 
 from bundle.terminal import Failed
 from runtime.access.gate import gate_of
-from runtime.access.tokens import read_digests
+from runtime.access.tokens import with_digests
 from runtime.config import Config, ConfigError
 from runtime.ray.replica import END, SENTENCE, Replica
 from runtime.ray.scale import Scale
@@ -145,21 +145,13 @@ def _for_replicas(config: Config) -> Config:
 
     folder = config.model_dir
     return replace(
-        config,
+        with_digests(config),
         model_dir=folder.absolute() if isinstance(folder, Path) else folder,
         object_cache_dir=absolute(config.object_cache_dir),
         static_dir=absolute(config.static_dir),
         config_proto=absolute(config.config_proto),
         log_file=absolute(config.log_file),
         feedback_dir=absolute(config.feedback_dir),
-        write_tokens=read_digests(
-            config.write_tokens, "writeTokensFile", config.write_tokens_file
-        ),
-        write_tokens_file="",
-        predict_tokens=read_digests(
-            config.predict_tokens, "predictTokensFile", config.predict_tokens_file
-        ),
-        predict_tokens_file="",
     )
 
 

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from bundle.errors import DomainError
+from runtime.access.pair import Pair
 from runtime.config import Config
 from runtime.server.certificate import Certificate, context_of
 from runtime.server.front import Front
@@ -75,6 +76,7 @@ class Following:
         self._loop = loop
         self._is_counting = is_counting
         self._prepared: _Prepared | None = None
+        self._reopening: threading.Thread | None = None
 
     @property
     def config(self) -> Config:
@@ -101,7 +103,7 @@ class Following:
         """Do one order; return why it cannot be done, or an empty text."""
         try:
             if isinstance(order, Prepare):
-                self._prepared = self._prepare(order.config)
+                self._prepared = self._prepare(order.config, order.pair)
             elif isinstance(order, Take):
                 self._take()
                 reading.tell(order.reading, is_counted=self._is_counting)
@@ -115,15 +117,15 @@ class Following:
             return "a worker failed on them, and the lines above say why"
         return ""
 
-    def _prepare(self, config: Config) -> _Prepared:
+    def _prepare(self, config: Config, pair: Pair | None) -> _Prepared:
         from runtime.http.application import create_app
 
         services = self._services.renewed(config)
         grpc, context = None, None
-        if self._certificate is not None:
-            context = context_of(config.server_key, config.server_crt)
+        if pair is not None:
+            context = context_of(pair)
         if self._grpc is not None:
-            grpc = self._grpc.prepared(config, services)
+            grpc = self._grpc.prepared(config, services, pair)
         app = create_app(services, config, self._app)
         return _Prepared(services, app, context, grpc)
 
@@ -138,8 +140,9 @@ class Following:
         self._services, self._app = prepared.services, prepared.app
         self._services.follow()
         # Models are opened anew beside those that serve, which may take a while.
-        reopen = functools.partial(self._services.reopen, before)
-        threading.Thread(target=reopen, name="settings", daemon=True).start()
+        reopen = functools.partial(_reopen, self._services, before, self._reopening)
+        self._reopening = threading.Thread(target=reopen, name="settings", daemon=True)
+        self._reopening.start()
 
     def _change_over(self, prepared: _Prepared, taken: threading.Event) -> None:
         """Change over, in the network's thread."""
@@ -149,3 +152,12 @@ class Following:
         if self._grpc is not None and prepared.grpc is not None:
             self._grpc.take(prepared.grpc)
         taken.set()
+
+
+def _reopen(
+    services: Services, before: Services, earlier: threading.Thread | None
+) -> None:
+    # The last settings must come last, also if those before them take long.
+    if earlier is not None:
+        earlier.join()
+    services.reopen(before)

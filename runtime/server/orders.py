@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from runtime.access.pair import Pair
 from runtime.config import Config
 from runtime.telemetry.reading import Reading
 
@@ -30,10 +31,12 @@ class Prepare:
     Attributes:
         number: the number of the order.
         config: the new settings.
+        pair: the new pair of key and certificate; None without TLS.
     """
 
     number: int
     config: Config
+    pair: Pair | None
 
 
 @dataclass(frozen=True)

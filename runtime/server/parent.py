@@ -13,7 +13,6 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
@@ -71,7 +70,14 @@ class Parent:
         self._config = config
         self._listeners = listeners
         self._terminal = Terminal()
-        self._reload = Reload(config, read, check_config, self._send, len(listeners))
+        self._reload = Reload(
+            config,
+            read,
+            check_config,
+            self._send,
+            lambda index: self._processes[index].terminate(),
+            len(listeners),
+        )
         self._orders: list[Connection] = []
         self._messages, reporter = multiprocessing.Pipe(duplex=False)
         self._hearts = Hearts(len(listeners))
@@ -139,7 +145,6 @@ class Parent:
             The process, and the pipe of its orders.
         """
         self._hearts.stop(index)
-        config = replace(self._reload.config, workers=len(self._listeners))
         theirs, orders = multiprocessing.Pipe(duplex=False)
         # A fork would break onnxruntime's threads and locks.
         process = multiprocessing.get_context("spawn").Process(
@@ -147,7 +152,7 @@ class Parent:
             args=(
                 index,
                 self._listeners[index],
-                config,
+                *self._reload.held,
                 self._reload.reading,
                 theirs,
                 replaced,
@@ -200,7 +205,9 @@ class Parent:
         self._ready.add(word.pid)
         self._waited_for -= 1
         if word.refusal:
-            self._failure = self._failure or DomainError(word.refusal)
+            # A service that has served is to be started again (exit code 1).
+            kind = Failed if self._is_announced else DomainError
+            self._failure = self._failure or kind(word.refusal)
         elif not self._waited_for and not self._failure:
             try:
                 self._announce()

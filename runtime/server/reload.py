@@ -6,8 +6,11 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from bundle.errors import DomainError
+from runtime.access.pair import Pair, read_pair
+from runtime.access.tokens import with_digests
 from runtime.config import Config, Renewal, Settings, renewal_of
 from runtime.server.orders import Leave, Order, Prepare, Take, Word
 from runtime.telemetry.reading import Reading
@@ -16,6 +19,18 @@ logger = logging.getLogger(__name__)
 
 # A value is never shown, because it may be a token's.
 _NOTHING = "no key changed; files of tokens and certificates were read, too"
+
+
+class Held(NamedTuple):
+    """What a worker serves with, and finds in no file that may change meanwhile.
+
+    Attributes:
+        config: the settings, with the digests of the files of tokens.
+        pair: the pair of key and certificate; None without TLS.
+    """
+
+    config: Config
+    pair: Pair | None
 
 
 class Reload:
@@ -29,10 +44,15 @@ class Reload:
         read: reads the settings anew, from the same file, variables and flags.
         check: checks them whole, and returns what is doubtful.
         send: sends an order to the worker of an index.
+        retire: ends the worker of an index, after its requests in hand.
         workers: the number of workers.
 
+    Raises:
+        ConfigError: a file of tokens or of TLS cannot be read.
+
     Attributes:
-        config: the settings that hold.
+        config: the settings that hold, as they were read.
+        held: the same for workers, with the content of the files that they name.
         reading: the words about them.
     """
 
@@ -42,6 +62,7 @@ class Reload:
         read: Callable[[], Settings],
         check: Callable[[Config], Iterable[str]],
         send: Callable[[int, Order], object],
+        retire: Callable[[int], object],
         workers: int,
     ) -> None:
         self.config = config
@@ -49,7 +70,10 @@ class Reload:
         self._read = read
         self._check = check
         self._send = send
+        self._retire = retire
         self._workers = range(workers)
+        self.held = self._hold(config)
+        self._next = self.held
         self._renewal: Renewal | None = None
         self._order: Prepare | Take | None = None
         self._number = 0
@@ -68,6 +92,11 @@ class Reload:
         try:
             settings = self._read()
             doubts = (*settings.doubts, *self._check(settings.config))
+            renewal = renewal_of(self.config, settings.config)
+            if renewal.restart:
+                # New values may not go together with old ones that hold on.
+                self._check(renewal.config)
+            self._next = self._hold(renewal.config)
         except DomainError as ex:
             self._refuse(str(ex))
             return
@@ -78,10 +107,9 @@ class Reload:
             return
         for doubt in doubts:
             logger.warning("%s", doubt)
-        self._renewal = renewal_of(self.config, settings.config)
+        self._renewal = renewal
         self._number += 1
-        config = replace(self._renewal.config, workers=len(self._workers))
-        self._order_all(Prepare(self._number, config))
+        self._order_all(Prepare(self._number, *self._next))
 
     def hear(self, index: int, word: Word) -> None:
         """Take a worker's word about an order."""
@@ -91,15 +119,26 @@ class Reload:
             self._refuse(word.refusal)
             return
         if word.refusal:
-            logger.error("a worker serves with old settings: %s", word.refusal)
+            # It may go on with old tokens. The one in its place begins with new ones.
+            logger.error(
+                "a worker cannot take new settings, and ends: %s", word.refusal
+            )
+            self._retire(index)
+            return
         self._done(index)
 
     def replaced(self, index: int) -> None:
-        """Note that another worker took the place of one, with ``config``."""
+        """Note that another worker took the place of one, with ``held``."""
         if isinstance(self._order, Prepare):
+            # The one before it may have said that it is ready, and this one is not.
+            self._waits_for.add(index)
             self._send(index, self._order)
         elif self._order is not None:
             self._done(index)  # it began with the new settings
+
+    def _hold(self, config: Config) -> Held:
+        settled = replace(with_digests(config), workers=len(self._workers))
+        return Held(settled, read_pair(config))
 
     def _order_all(self, order: Prepare | Take) -> None:
         self._order = order
@@ -119,7 +158,7 @@ class Reload:
     def _take(self) -> None:
         renewal = self._renewal
         assert renewal is not None, "it was prepared"
-        self.config = renewal.config
+        self.config, self.held = renewal.config, self._next
         self.reading = Reading(time.time(), renewal.restart)
         self._number += 1
         self._order_all(Take(self._number, self.reading))

@@ -18,6 +18,7 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bundle.errors import DomainError
+from runtime.access.pair import Pair
 from runtime.config import Config
 from runtime.process.drain import DRAINING
 from runtime.server.certificate import Certificate
@@ -80,6 +81,7 @@ class Worker:
         index: int,
         listener: socket.socket,
         config: Config,
+        pair: Pair | None,
         reading: Reading,
         orders: Connection,
         replaced: int = 0,
@@ -89,7 +91,8 @@ class Worker:
         Args:
             index: the worker's number, from 0 on.
             listener: the worker's own socket.
-            config: the settings.
+            config: the settings; they name no file of tokens.
+            pair: the pair of key and certificate; None without TLS.
             reading: the words about them.
             orders: the parent's orders about other settings.
             replaced: the number of workers to count as replaced.
@@ -106,7 +109,7 @@ class Worker:
         # A terminal and the parent may both ask; the second time changes nothing.
         hear({signal.SIGTERM: end, signal.SIGINT: end})
         threading.Thread(target=self._end_with_the_parent, daemon=True).start()
-        served = self._build(loop, index, config)
+        served = self._build(loop, index, config, pair)
         if replaced:
             # The parent has no metrics, and the app has set them up.
             from runtime.telemetry.metrics import WORKERS_REPLACED
@@ -124,7 +127,11 @@ class Worker:
         thread.join()
 
     def _build(
-        self, loop: asyncio.AbstractEventLoop, index: int, config: Config
+        self,
+        loop: asyncio.AbstractEventLoop,
+        index: int,
+        config: Config,
+        pair: Pair | None,
     ) -> _Served:
         """Build the app; if that fails, tell the parent why, and wait for the end."""
         # An earlier process with this one's number may have left gauges.
@@ -167,10 +174,10 @@ class Worker:
         )
         grpc = None
         if self._grpc_address:
-            grpc = GrpcServer(config, services, front, self._grpc_address, app.tracing)
-        certificate = None
-        if config.server_key:
-            certificate = Certificate(config.server_key, config.server_crt)
+            grpc = GrpcServer(
+                config, services, front, self._grpc_address, app.tracing, pair
+            )
+        certificate = None if pair is None else Certificate(pair)
         following = Following(
             services,
             app,

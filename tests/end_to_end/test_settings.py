@@ -255,13 +255,24 @@ def test_new_connections_get_the_new_certificate(secured):
 
 def test_a_worker_that_takes_another_s_place_has_the_new_settings(secured):
     certify(secured.folder, "fourth")
-    secured.reload(**{**secured.settings, "predictTokens": [digest("four")]})
+    tokens = secured.folder / "tokens"
+    tokens.write_text(digest("four"))
+    settings = {**secured.settings, "predictTokens": []}
+    secured.reload(**settings, predictTokensFile="tokens")
+    shown_before = shown(secured.url)
+    # Somebody is about to change the files, and has not yet sent SIGHUP.
+    tokens.write_text(digest("five")[:20])
+    key = (secured.folder / "key.pem").read_text()
+    (secured.folder / "key.pem").write_text("")
     killed = secured.server.workers()
     for worker in killed:
         worker.kill()
     psutil.wait_procs(killed, PATIENCE)
     assert statuses(secured.url, "two", verify=False) == {401}
     assert statuses(secured.url, "four", verify=False) == {200}
+    assert shown(secured.url) == shown_before == {der(secured.folder)}
+    tokens.write_text(digest("four"))
+    (secured.folder / "key.pem").write_text(key)
     with httpx.Client(base_url=secured.url, verify=False) as client:
         client.headers["Authorization"] = "Bearer four"
         assert client.get("/status").json()["settings"]["needRestart"] == []

@@ -37,6 +37,28 @@ class Answering:
     def recv(self, size):
         return self._reply.read(min(size, 7))
 
+    def settimeout(self, seconds):
+        pass
+
+
+class Dripping(Answering):
+    """A connection that gives a byte each second of its own clock, for ever."""
+
+    def __init__(self):
+        super().__init__(b"")
+        self.now = 0.0
+        self._timeout = 4.0
+
+    def recv(self, size):
+        self.now += 1
+        if self._timeout < 1:
+            raise TimeoutError
+        assert self.now < 100, "it would never end"
+        return b"x"
+
+    def settimeout(self, seconds):
+        self._timeout = seconds
+
 
 @pytest.fixture
 def service(monkeypatch, tmp_path):
@@ -83,7 +105,7 @@ def test_readiness_is_asked_for(service):
     ("reply", "told"),
     [
         (ConnectionRefusedError(111, "Connection refused"), "Connection refused"),
-        (TimeoutError("timed out"), "nothing came for 4 s"),
+        (TimeoutError("timed out"), "no whole answer came within 4 s"),
         (b"SSH-2.0-OpenSSH_9.2\r\n", "the answer is no HTTP"),
         (b"", "the answer is no HTTP"),
         (b"HTTP/1.1 ok\r\n\r\n", "the answer is no HTTP"),
@@ -169,3 +191,14 @@ def test_nothing_slow_is_imported(tmp_path):
     assert "runtime.cli.healthcheck" in imported, done.stderr
     slow = {"numpy", "onnxruntime", "httpx", "http.client", "rich", "ssl"}
     assert imported & slow == set()
+
+
+def test_a_program_that_drips_bytes_cannot_hold_it(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    dripping = Dripping()
+    monkeypatch.setattr(socket, "create_connection", lambda *_: dripping)
+    monkeypatch.setattr(module.time, "monotonic", lambda: dripping.now)
+    code, output = check("--timeout", "4")
+    assert code == 1
+    assert "does not answer: no whole answer came within 4 s" in output
+    assert dripping.now <= 5

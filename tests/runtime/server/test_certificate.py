@@ -2,10 +2,10 @@
 
 import ssl
 import subprocess
-from pathlib import Path
 
 import pytest
 
+from runtime.access.pair import Pair
 from runtime.server.certificate import Certificate, context_of
 
 
@@ -25,7 +25,9 @@ def pairs(tmp_path_factory):
             capture_output=True,
         )
     return {
-        name: (str(folder / f"{name}.key"), str(folder / f"{name}.crt"))
+        name: Pair(
+            (folder / f"{name}.key").read_bytes(), (folder / f"{name}.crt").read_bytes()
+        )
         for name in ("one", "two")
     }
 
@@ -59,16 +61,16 @@ class Connection:
 
 
 def der(pair):
-    return ssl.PEM_cert_to_DER_cert(Path(pair[1]).read_text(encoding="ascii"))
+    return ssl.PEM_cert_to_DER_cert(pair.certificate.decode("ascii"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_a_new_pair_is_for_new_connections(pairs, version):
-    certificate = Certificate(*pairs["one"])
+    certificate = Certificate(pairs["one"])
     old = Connection(certificate.context, version).shake_hands()
     begun = Connection(certificate.context, version)
-    certificate.take(context_of(*pairs["two"]))
+    certificate.take(context_of(pairs["two"]))
     new = begun.shake_hands()
     assert (old.shown(), new.shown()) == (der(pairs["one"]), der(pairs["two"]))
     assert new.client.selected_alpn_protocol() == "http/1.1"
@@ -80,4 +82,4 @@ def test_a_new_pair_is_for_new_connections(pairs, version):
 @pytest.mark.slow
 def test_a_pair_that_does_not_fit_is_an_error(pairs):
     with pytest.raises(ssl.SSLError):
-        context_of(pairs["one"][0], pairs["two"][1])
+        context_of(Pair(pairs["one"].key, pairs["two"].certificate))

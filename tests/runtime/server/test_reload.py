@@ -14,18 +14,25 @@ OLD = Config()
 class Crew:
     """Two workers that note their orders, and a file of settings."""
 
-    def __init__(self):
-        self.config = OLD
+    def __init__(self, config=OLD):
+        self.config = config
         self.doubts = ()
         self.error = None
         self.orders = [[], []]
+        self.retired = []
+        self.checked = []
         self.reload = Reload(
-            OLD,
+            config,
             self.read,
-            lambda config: (f"port {config.port}",),
+            self.check,
             lambda index, order: self.orders[index].append(order),
+            self.retired.append,
             2,
         )
+
+    def check(self, config):
+        self.checked.append(config)
+        return (f"port {config.port}",)
 
     def read(self):
         if self.error is not None:
@@ -151,3 +158,66 @@ def test_a_worker_that_is_replaced_is_asked_anew_or_has_them_already(crew):
 def test_a_worker_that_ends_between_changes_is_no_matter(crew):
     crew.reload.replaced(1)
     assert kinds(crew) == [[], []]
+
+
+def test_a_worker_that_is_replaced_after_it_was_ready_is_waited_for(crew):
+    crew.config = Config(rate="5-S")
+    crew.reload.begin()
+    crew.say(0)
+    crew.reload.replaced(0)
+    crew.say(1)
+    assert kinds(crew) == [[Prepare, Prepare], [Prepare]], "the new one is not ready"
+    crew.say(0)
+    assert kinds(crew) == [[Prepare, Prepare, Take], [Prepare, Take]]
+
+
+def test_a_worker_that_cannot_take_what_it_prepared_is_replaced(crew, caplog):
+    crew.config = Config(rate="5-S")
+    crew.reload.begin()
+    crew.say(0)
+    crew.say(1)
+    crew.say(0)
+    crew.say(1, "its network hangs")
+    assert crew.retired == [1]
+    assert "read anew" not in caplog.text
+    crew.reload.replaced(1)
+    assert "the settings were read anew; changed: rate" in caplog.text
+
+
+def test_what_will_hold_is_checked_and_not_only_what_was_read(crew):
+    """A folder of feedback may fit the new store, and lie in the old one."""
+    crew.config = Config(rate="5-S", threads=9)
+    crew.reload.begin()
+    assert crew.checked == [crew.config, Config(rate="5-S")]
+
+
+def test_workers_get_the_content_of_files_as_it_was_at_the_last_reading(tmp_path):
+    tokens, key, certificate = (tmp_path / name for name in ("t", "k", "c"))
+    key.write_bytes(b"key")
+    certificate.write_bytes(b"certificate")
+    tokens.write_text("a" * 64)
+    crew = Crew(
+        Config(
+            predict_tokens_file=str(tokens),
+            predict_tokens=("b" * 64,),
+            server_key=str(key),
+            server_crt=str(certificate),
+        )
+    )
+    key.write_bytes(b"another key")
+    assert crew.reload.held.pair == (b"key", b"certificate")
+    crew.reload.begin()
+    for _ in range(2):
+        crew.say(0)
+        crew.say(1)
+    held = crew.reload.held
+    assert held.config.predict_tokens == ("b" * 64, "a" * 64)
+    assert held.config.predict_tokens_file == ""
+    assert held.pair == (b"another key", b"certificate")
+    told = crew.orders[0][0]
+    assert (told.config, told.pair) == held
+    # The next reading is refused, and a worker that begins now gets the old ones.
+    tokens.write_text("half a li")
+    crew.reload.begin()
+    assert kinds(crew)[0] == [Prepare, Take, Leave]
+    assert crew.reload.held == held
