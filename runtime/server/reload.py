@@ -22,7 +22,7 @@ _NOTHING = "no key changed; files of tokens and certificates were read, too"
 
 
 class Held(NamedTuple):
-    """What a worker serves with, and finds in no file that may change meanwhile.
+    """The settings of a worker, with the content of files that may change meanwhile.
 
     Attributes:
         config: the settings, with the digests of the files of tokens.

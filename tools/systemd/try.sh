@@ -63,10 +63,11 @@ chroot "$root" sh -ec '
     cd /src
     /usr/bin/python3 -m venv /opt/tfaas-onnx
     /opt/tfaas-onnx/bin/pip install --quiet --constraint constraints.txt ".[grpc]"
+    ln -sf /opt/tfaas-onnx/bin/runtime /usr/local/bin/
     install -D -m 0644 deploy/systemd/sysusers.conf /etc/sysusers.d/tfaas-onnx.conf
     systemd-sysusers
     install -d -m 0750 -g tfaas-onnx-conf /etc/tfaas-onnx
-    /opt/tfaas-onnx/bin/runtime token > /root/made.txt
+    (umask 077; runtime token > /root/made.txt)
     sed -n "s/^sha256 *//p" /root/made.txt > /etc/tfaas-onnx/writers.txt
     install -m 0640 -g tfaas-onnx-conf deploy/systemd/config.json /etc/tfaas-onnx/
     chgrp tfaas-onnx-conf /etc/tfaas-onnx/writers.txt
