@@ -91,7 +91,8 @@ def test_it_copies_each_package_and_the_builder_gets_no_more():
     ]
     assert set(copied) == {
         *packages,
-        *("pyproject.toml", "constraints.txt", "README.md", "LICENSE"),
+        *("pyproject.toml", "constraints.txt", "README.md"),
+        *("LICENSE", "LICENSES.md"),
     }
     ignored = DOCKERFILE.with_name("Dockerfile.dockerignore").read_text().splitlines()
     assert {line[1:] for line in ignored if line.startswith("!")} == set(copied)
