@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.documents import ROOT
@@ -55,6 +56,23 @@ class RayCluster:
     def url(self) -> str:
         """The URL of what Ray Serve serves."""
         return f"http://127.0.0.1:{self.http_port}"
+
+    def processes(self, title: str) -> list[psutil.Process]:
+        """Return the processes of this cluster with a text in their titles.
+
+        Other clusters of this machine may have processes with the same titles.
+        """
+        found = []
+        for process in psutil.process_iter():
+            # A process may have ended meanwhile, or be somebody else's.
+            with contextlib.suppress(psutil.Error):
+                if (
+                    title in " ".join(process.cmdline())
+                    and process.environ().get("RAY_AUTH_TOKEN_PATH")
+                    == self.environment["RAY_AUTH_TOKEN_PATH"]
+                ):
+                    found.append(process)
+        return found
 
     def add_node(self, cpus: int = 2) -> Any:
         """Add a node, and return it when it is a part of the cluster."""

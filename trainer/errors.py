@@ -6,7 +6,7 @@
   x DestinationError     a bundle or an image may not be written to the given place
   * StoreError           (bundle.errors) the work failed
     x WriteFailed        the disk refused a file of a training
-  x ClusterFailed      the workers of a training on Ray failed
+  x ClusterFailed        the workers of a training on Ray failed
   x CheckpointError      ``--resume`` has no checkpoint to go on from
   x SettingsError        two options of a training contradict each other
   x SearchMissing        the installation cannot search for settings

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from bundle.objects.address import Place, place_of, shown
 from bundle.spec import ModelSpec, read_spec
@@ -221,9 +222,11 @@ def score(
             raise WrongInput(f"{option} needs --url")
     if resume and force:
         raise WrongInput("give --resume or --force, not both")
-    for option, amount in (("--cpus", cpus), ("--gpus", gpus)):
-        if amount is not None and not by_ray:
-            raise WrongInput(f"{option} needs --ray")
+    for name in ("address", "cpus", "gpus"):
+        # $RAY_ADDRESS concerns other commands, too.
+        source = click.get_current_context().get_parameter_source(name)
+        if source is ParameterSource.COMMANDLINE and not by_ray:
+            raise WrongInput(f"--{name} needs --ray")
     if by_ray and url:
         raise WrongInput("give --ray or --url, not both")
     columns = tuple(dict.fromkeys(filter(None, keep.split(","))))

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 
@@ -77,6 +78,18 @@ def connected(
         _check(address)
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
+    with _own_signals() as take_back:
+        _connect(address, shows_logs, cpus)
+        import ray
+
+        try:
+            take_back()
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _connect(address: str, shows_logs: bool, cpus: int | None) -> None:
     import ray
     from ray.exceptions import RayError
 
@@ -98,10 +111,26 @@ def connected(
         raise Failed(
             f"{place or 'Ray cannot start on this machine'}: {_first_sentence(ex)}"
         ) from ex
+
+
+@contextmanager
+def _own_signals() -> Iterator[Callable[[], None]]:
+    """Give a function that takes the signals back, which Ray's start takes away.
+
+    Ray ends the process at SIGTERM, and prints the stack of its C++ code.
+    """
+    handlers = {
+        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+
+    def take_back() -> None:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
     try:
-        yield
+        yield take_back
     finally:
-        ray.shutdown()
+        take_back()
 
 
 def _check(address: str) -> None:

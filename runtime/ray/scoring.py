@@ -12,17 +12,19 @@ import pickle
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import ray
-from ray.data import ActorPoolStrategy, DataContext, Datasource, ReadTask
+from ray.data import ActorPoolStrategy, DataContext, Dataset, Datasource, ReadTask
 from ray.data.block import BlockMetadata
 from ray.exceptions import RayError
 from ray.util.annotations import RayDeprecationWarning
 
 from bundle.errors import DomainError
+from bundle.terminal import quiet_stderr
 from runtime.admin.errors import WorkFailed
 from runtime.ray.output import Done
 from runtime.ray.parts import Cutting
@@ -31,6 +33,9 @@ from runtime.ray.workers import Workers
 
 # A part that has cost so many processes their lives does not fit into the memory.
 _RETRIES = 5
+# A process is started again so often in a run. Without a bound, one that is killed
+# during its start, before it has a part, would be started for ever.
+_RESTARTS = 10
 
 
 def scored(
@@ -51,7 +56,11 @@ def scored(
     here = {"ray.io/node-id": ray.get_runtime_context().get_node_id()}
     with _settings():
         rows = ray.data.read_datasource(
-            _Parts(cutting), override_num_blocks=1, num_cpus=0, label_selector=here
+            _Parts(cutting),
+            override_num_blocks=1,
+            num_cpus=0,
+            label_selector=here,
+            ray_remote_args={"max_retries": _RETRIES},
         ).map_batches(
             _Actor,
             batch_size=1,
@@ -60,18 +69,28 @@ def scored(
             compute=ActorPoolStrategy(size=count),
             num_cpus=workers.cpus,
             num_gpus=workers.gpus or None,
-            max_restarts=-1,
+            max_restarts=_RESTARTS,
             max_task_retries=_RETRIES,
         )
     try:
-        for row in rows.iter_rows():
-            yield pickle.loads(row["answer"])
+        yield from _answers(rows)
     except RayError as ex:
         raise WorkFailed(
             "a process of the cluster was lost several times, or failed; if the memory"
             " of a node was full, take fewer --workers or a smaller --batch. Ray says:"
             f" {_first_line(ex)}"
         ) from ex
+
+
+def _answers(rows: Dataset) -> Iterator[Done | Failure]:
+    """Have the parts scored, and give what the processes answer."""
+    answers = iter(rows.iter_rows())
+    # Ray starts the processes here, and writes a line for its developers about each
+    # that it may start again.
+    with quiet_stderr():
+        first = list(islice(answers, 1))
+    for row in chain(first, answers):
+        yield pickle.loads(row["answer"])
 
 
 class _Parts(Datasource):

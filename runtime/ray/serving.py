@@ -14,6 +14,7 @@ import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve import Application
+from ray.serve.context import _get_global_client
 from ray.serve.exceptions import RayServeException
 
 from bundle.terminal import Failed
@@ -69,7 +70,8 @@ def deploy(config: Config, scale: Scale, doubts: tuple[str, ...] = ()) -> None:
     requests. It returns when all new replicas take requests.
 
     Raises:
-        ConfigError: a setting cannot work on Ray, or a replica refuses it.
+        ConfigError: a setting cannot work on Ray, or a replica refuses it; or the
+            cluster serves at another address already.
         Failed: Ray cannot start the replicas.
     """
     application = build(config, scale, doubts)
@@ -80,9 +82,27 @@ def deploy(config: Config, scale: Scale, doubts: tuple[str, ...] = ()) -> None:
             logger.warning("%s", doubt)
     try:
         serve.start(http_options={"host": config.host, "port": config.port})
+        _check_place(config)
         serve.run(application, name=APPLICATION, route_prefix="/")
     except (RayError, RayServeException, RuntimeError, ValueError) as ex:
         raise _told(str(ex)) from ex
+
+
+def _check_place(config: Config) -> None:
+    """Refuse another address than that at which Ray Serve listens since its start.
+
+    Raises:
+        ConfigError: Ray Serve would ignore the address.
+    """
+    # Ray has no public way to ask, and only warns.
+    client: Any = _get_global_client()
+    options = client.http_config
+    if (options.host, options.port) != (config.host, config.port):
+        raise ConfigError(
+            f"Ray Serve of this cluster serves already, on {options.host}:"
+            f"{options.port}: give --host {options.host} and --port {options.port}, or"
+            " end it with `serve shutdown`"
+        )
 
 
 def end() -> bool:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -74,23 +72,19 @@ class RayTraining:
 
         Raises:
             ArchitectureError: the network has a layer whose code the workers lack.
-        Failed: the cluster cannot be reached.
+            Failed: the cluster cannot be reached.
             ClusterFailed: the workers failed too often.
         """
         import ray
 
         fleet = self._fleet
         network = write_network(learner.model)
-        with (
-            _own_signals() as take_back,
-            connected(
-                OPTION,
-                fleet.address or "",
-                shows_logs=self._verbose,
-                cpus=fleet.workers * fleet.cpus,
-            ),
+        with connected(
+            OPTION,
+            fleet.address or "",
+            shows_logs=self._verbose,
+            cpus=fleet.workers * fleet.cpus,
         ):
-            take_back()
             try:
                 self._fit(network, learner, settings, trials, callbacks, check_stop)
             except ray.exceptions.RayError as ex:
@@ -207,24 +201,6 @@ class RayTraining:
             f"not all workers can write the checkpoints to {self._storage.place};"
             " give a folder that all machines share, or a bucket, with --ray-storage"
         )
-
-
-@contextmanager
-def _own_signals() -> Iterator[Callable[[], None]]:
-    """Give a function that takes the signals back, which Ray's start takes away.
-
-    Ray ends the process at SIGTERM, and prints the stack of its C++ code.
-    """
-    handlers = {
-        number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)
-    }
-
-    def take_back() -> None:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-
-    yield take_back
-    take_back()
 
 
 class _Run(threading.Thread):

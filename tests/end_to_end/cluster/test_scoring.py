@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pyarrow
 import pyarrow.dataset
 import pyarrow.parquet as pq
@@ -31,6 +31,8 @@ long_form = pytest.mark.skipif(not IS_LONG, reason="make cluster-test runs it")
 COUNT = 60
 # Each part has one picture, and takes some 30 ms.
 SCORE = "runtime score pictures --model linear --batch 1"
+# The title of a process that holds a model.
+SCORER = "MapBatches"
 
 
 @pytest.fixture(scope="module")
@@ -102,43 +104,68 @@ def when_done(folder: Path, out: str, count: int, process: subprocess.Popen) -> 
     until(is_so, f"{count} parts are done", PATIENCE)
 
 
-def scorers(environment: dict[str, str]) -> list[psutil.Process]:
-    """Return the processes of this cluster that hold a model."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if (
-                "MapBatches" in " ".join(process.cmdline())
-                and process.environ().get("TEST_SERVE_PORT")
-                == environment["TEST_SERVE_PORT"]
-            ):
-                found.append(process)
-        except psutil.Error:  # it has ended meanwhile, or is somebody else's
-            continue
-    return found
-
-
 def test_killed_processes_and_a_killed_command_lose_and_double_no_row(
-    folder, environment
+    folder, cluster, environment
 ):
     score = f"{SCORE} --ray --out killed --workers 2 --cpus 2"
     with started(score, folder) as command:
         for count in (3, 8):
             when_done(folder, "killed", count, command)
-            victim = scorers(environment)[0]
-            victim.send_signal(signal.SIGKILL)
+            victim = cluster.processes(SCORER)[0]
+            victim.kill()
             victim.wait(PATIENCE)
         when_done(folder, "killed", 15, command)
-        command.send_signal(signal.SIGKILL)
+        command.kill()
     done = list((folder / "killed" / "_parts").glob("*.json"))
     assert 15 <= len(done) < COUNT
-    again = run(score, folder, code=2)
-    assert "killed was begun and not finished: go on with --resume" in again
     told = run(f"{score} --resume", folder)
     assert f"killed: {COUNT - 1} items, 1 rejected (killed.rejects.csv), " in told
     assert_whole(folder, "killed")
-    finished = run(f"{score} --resume", folder, code=2)
-    assert "killed is there already" in finished
+
+
+@long_form
+@pytest.mark.parametrize(
+    ("title", "most"),
+    [
+        pytest.param(SCORER, 11, id="during its start"),
+        pytest.param(f"{SCORER}(_Actor)).submit", 6, id="with a part"),
+    ],
+)
+def test_a_process_that_is_killed_again_and_again_ends_the_run(
+    folder, cluster, environment, title, most
+):
+    # One part has all pictures, and takes a second.
+    score = f"runtime score pictures --model linear --ray --out lost{most} --workers 1"
+    killed = set()
+    with started(score, folder) as command:
+
+        def has_ended() -> bool:
+            for process in cluster.processes(title):
+                process.kill()
+                killed.add(process.pid)
+            return command.poll() is not None
+
+        until(has_ended, "the end of the command", PATIENCE)
+        assert command.wait() == 1
+    assert 6 <= len(killed) <= most
+    last = (folder / "score.log").read_text().splitlines()[-1]
+    assert last.startswith("Error: a process of the cluster was lost several times")
+    assert not list((folder / f"lost{most}").glob("part-*"))
+
+
+@long_form
+def test_ctrl_c_ends_the_command_and_its_processes(folder, cluster, environment):
+    score = f"{SCORE} --ray --out stopped --workers 2 --cpus 2"
+    with started(score, folder) as command:
+        when_done(folder, "stopped", 5, command)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(PATIENCE) == 130
+    *_, kept, last = (folder / "score.log").read_text().splitlines()
+    assert re.fullmatch(r"\d+ items are done: go on with --resume", kept)
+    assert last == "interrupted"
+    until(lambda: not cluster.processes(SCORER), "the end of the processes", PATIENCE)
+    run(f"{score} --resume", folder)
+    assert_whole(folder, "stopped")
 
 
 @long_form
@@ -147,7 +174,7 @@ def test_a_killed_node_loses_and_doubles_no_row(folder, cluster, environment):
     score = f"{SCORE} --ray --out nodes --workers 3 --cpus 2"
     with started(score, folder) as command:
         when_done(folder, "nodes", 10, command)
-        assert len(scorers(environment)) == 3  # one on each node
+        assert len(cluster.processes(SCORER)) == 3  # one on each node
         cluster.kill_node(node)
         assert command.wait(PATIENCE) == 0, (folder / "score.log").read_text()
     assert_whole(folder, "nodes")

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import psutil
@@ -21,7 +21,8 @@ from tfaas_onnx import Client, ClientError
 
 pytestmark = pytest.mark.cluster
 
-IS_SHORT = os.environ.get("CLUSTER", "short") == "short"
+IS_LONG = os.environ.get("CLUSTER", "short") != "short"
+long_form = pytest.mark.skipif(not IS_LONG, reason="make cluster-test runs it")
 
 TOKEN = "a-token-of-this-test"
 DIGEST = hashlib.sha256(TOKEN.encode()).hexdigest()
@@ -42,7 +43,7 @@ def command(cluster, **options):
 
 @pytest.fixture(scope="module")
 def served(cluster, tmp_path_factory):
-    """Return a folder whose store three replicas serve, one on each node."""
+    """Return a folder whose store two replicas serve, one on each node."""
     folder = tmp_path_factory.mktemp("served")
     write_bundle(folder / "models" / "linear" / "1")
     with pytest.MonkeyPatch.context() as patch:
@@ -60,12 +61,12 @@ def served(cluster, tmp_path_factory):
         )
 
 
-def replicas():
-    """Return the replicas' processes of this cluster."""
-    found = []
-    for process in psutil.process_iter(["cmdline"]):
-        if REPLICA in " ".join(process.info["cmdline"] or ()):
-            found.append(process)
+def homes(cluster):
+    """Return the numbers of the replicas' processes, each with that of its node."""
+    found = {}
+    for process in cluster.processes(REPLICA):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            found[process.pid] = process.ppid()
     return found
 
 
@@ -149,8 +150,8 @@ class Load:
 
 def test_two_nodes_serve_and_tell_all_metrics_at_once(cluster, served):
     assert ask(cluster).json() == SCORES
-    nodes = {process.ppid() for process in replicas()}
-    assert len(replicas()) == len(nodes) == 2
+    found = homes(cluster)
+    assert len(found) == len(set(found.values())) == 2
     for _ in range(20):
         assert ask(cluster).status_code == 200
     text = CLIENT.get(f"{cluster.url}/metrics").text
@@ -181,25 +182,44 @@ def test_a_write_without_a_token_is_refused(cluster, served):
     assert reply.status_code == 401
 
 
-def test_new_settings_replace_the_replicas_without_a_lost_request(cluster, served):
-    old = {process.pid for process in replicas()}
+def test_an_update_loses_no_request_and_a_killed_node_none_of_a_patient_client(
+    cluster, served
+):
+    old = homes(cluster)
+    added = cluster.add_node()
     load = Load(cluster.url)
     with load.running():
         run(
-            command(cluster, min_replicas=2, preload="linear", max_body_bytes=1000),
+            command(cluster, min_replicas=3, preload="linear", max_body_bytes=1000),
             served,
         )
     assert not load.failures("once")
     assert not load.failures("patient")
-    assert not old & {process.pid for process in replicas()}
     large = {**ROW, "keys": ["a" * 2000]}
     assert ask(cluster, large).status_code == 413
 
+    new = until(
+        lambda: (found := homes(cluster)).keys().isdisjoint(old) and found,
+        "the end of the old replicas",
+    )
+    assert len(new) == 3
+    lost = {pid for pid, node in new.items() if node not in old.values()}
+    assert lost
+    load = Load(cluster.url)
+    with load.running(once=2, patient=2):
+        cluster.kill_node(added)
+        load.more(50)
+        until(lambda: len(homes(cluster).keys() - lost) == 3, "a replica in its place")
+    assert not load.failures("patient")
+    assert ask(cluster).json() == SCORES
 
+
+@long_form
 def test_settings_that_cannot_work_leave_what_serves(cluster, served):
     for flags, words in [
         ({"server_key": "key.pem", "server_crt": "crt.pem"}, "key.pem"),
         ({"model_dir": "/dev/null"}, "/dev/null"),
+        ({"host": "0.0.0.0"}, "serves already, on 127.0.0.1:"),
     ]:
         told = run(command(cluster, **flags), served, code=2)
         assert words in told
@@ -207,16 +227,17 @@ def test_settings_that_cannot_work_leave_what_serves(cluster, served):
     assert ask(cluster).json() == SCORES
 
 
+@long_form
 def test_a_killed_replica_costs_a_patient_client_nothing(cluster, served):
     load = Load(cluster.url)
     with load.running(once=2, patient=2):
-        victim = replicas()[0]
-        victim.kill()
+        before = cluster.processes(REPLICA)
+        before[0].kill()
         load.more(50)
         until(
             lambda: (
-                victim.pid not in (found := {p.pid for p in replicas()})
-                and len(found) == 2
+                before[0].pid not in (found := homes(cluster))
+                and len(found) == len(before)
             ),
             "another replica",
         )
@@ -226,21 +247,7 @@ def test_a_killed_replica_costs_a_patient_client_nothing(cluster, served):
     }
 
 
-def test_a_killed_node_costs_a_patient_client_nothing(cluster, served):
-    added = cluster.add_node()
-    run(command(cluster, min_replicas=3, preload="linear"), served)
-    until(lambda: len({p.ppid() for p in replicas()}) == 3, "a replica on each node")
-    load = Load(cluster.url)
-    with load.running(once=2, patient=2):
-        before = {process.pid for process in replicas()}
-        cluster.kill_node(added)
-        load.more(50)
-        until(lambda: len({p.pid for p in replicas()} - before) == 1, "a new replica")
-    assert not load.failures("patient")
-    assert ask(cluster).json() == SCORES
-
-
-@pytest.mark.skipif(IS_SHORT, reason="CLUSTER=short leaves it out")
+@long_form
 def test_serve_run_takes_the_same_settings(cluster, served):
     config = served / "config.json"
     config.write_text(json.dumps({"modelDir": str(served / "models")}))

@@ -1,3 +1,4 @@
+import signal
 import socket
 
 import pytest
@@ -23,6 +24,22 @@ def test_what_is_no_address_is_refused_before_ray_is_asked(address):
         connected("--ray", address),
     ):
         pass
+
+
+@pytest.mark.slow
+def test_ray_leaves_the_signals_to_the_command(monkeypatch):
+    def connect(*_):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # as ray.init does
+
+    monkeypatch.setattr(cluster, "_connect", connect)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with connected("--ray"):
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+            connect()  # as ray.shutdown does
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.slow

@@ -157,6 +157,7 @@ def test_a_run_without_any_score_fails_and_tells_the_reasons(place, score):
         ("a.npz --model linear --out s3://b/s.csv", "is a URL, which needs --ray"),
         ("a.npz --model linear --out s.csv --gpus 0.5", "--gpus needs --ray"),
         ("a.npz --model linear --out s.csv --cpus 1", "--cpus needs --ray"),
+        ("a.npz --model linear --out s.csv --address h:1", "--address needs --ray"),
         ("a.npz --model linear --out s --ray --url http://x", "give --ray or --url"),
         ("a.npz --model linear --out s3://b --ray", "--out s3://b names a bucket"),
         ("a.npz --model linear --out s.rejects.csv --ray", "is a file; name a folder"),
