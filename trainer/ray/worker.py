@@ -111,15 +111,16 @@ def _train(work: Work) -> None:
     storage = Storage(*work.storage)
     # Rank 0 decides, because a folder on a network may show others an earlier state.
     begun = storage.newest() if rank == 0 else None
-    begun_ref = ray.put(begun) if begun else None
-    begun_ref = broadcast_from_rank_zero(begun_ref)
+    # Ray would send the state itself in place of a reference that stands alone.
+    sent = [ray.put(begun)] if begun is not None else []
+    references = broadcast_from_rank_zero(sent)
     with strategy.scope():
         keras.utils.set_random_seed(settings.seed)
         model = read_network(work.network)
         model.set_weights(work.weights)
         learner = Learner(model, data, settings, split_of(data, settings.seed))
-        if begun_ref is not None:
-            restore(learner, ray.get(begun_ref))
+        for reference in references:
+            restore(learner, ray.get(reference))
 
     def keep(epoch: int, logs: dict[str, float]) -> None:
         with tempfile.TemporaryDirectory() as folder:
