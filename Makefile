@@ -87,7 +87,7 @@ soak: $(VENV)/.installed ## predict while versions change and workers are killed
 	SOAK=$(SOAK) $(BIN)/python -m pytest -s tests/end_to_end/test_soak.py
 
 CLUSTER ?= 100
-cluster-test: $(VENV)/.installed ## try an object store with two servers of S3, a hundred races, a training and a conversion; CLUSTER=1000 makes so many races, CLUSTER=short takes a minute
+cluster-test: $(VENV)/.installed ## serve, score and train on nodes of Ray, and try an object store with two servers of S3, with kills; CLUSTER=1000 makes so many races, CLUSTER=short takes three minutes
 	CLUSTER=$(CLUSTER) $(BIN)/python -m pytest -s -m cluster tests/end_to_end
 
 mutate: $(VENV)/.installed ## put small faults into the code and count those that tests find; ROOM=bundle/decode.py takes one file, SAMPLE=50 so many faults
