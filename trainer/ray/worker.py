@@ -109,8 +109,9 @@ def _train(work: Work) -> None:
     storage = Storage(*work.storage)
     # Rank 0 decides, because a folder on a network may show others an earlier state.
     begun = storage.newest() if rank == 0 else None
-    begun_ref = ray.put(begun) if begun else None
-    begun_ref = broadcast_from_rank_zero(begun_ref)
+    # Ray would replace a reference by its value, which is too large to be sent so. One
+    # in a list stays a reference.
+    (begun_ref,) = broadcast_from_rank_zero([ray.put(begun) if begun else None])
     with strategy.scope():
         keras.utils.set_random_seed(settings.seed)
         model = read_network(work.network)
