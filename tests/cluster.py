@@ -84,11 +84,7 @@ class RayCluster:
 
 
 def _ports() -> dict[str, int]:
-    """Return ports for a node's agents.
-
-    A node waits 15 s for an agent that takes a port of its own choice, and ends if the
-    agent does not start in time on a busy machine.
-    """
+    """Return ports for a node's agents, which would choose their own."""
     names = (
         "dashboard_agent_listen_port",
         "metrics_agent_port",
@@ -96,6 +92,23 @@ def _ports() -> dict[str, int]:
         "runtime_env_agent_port",
     )
     return {name: free_port() for name in names}
+
+
+def _start_patiently(node_class: Any) -> Callable[[Any], None]:
+    """Let nodes know the port of their agent before it has started.
+
+    A node waits 15 s for the file in which the agent tells its port. Then it ends, and
+    on a busy machine the agent takes longer.
+    """
+    start = node_class.start_ray_processes
+
+    def start_patiently(node: Any) -> None:
+        name = f"dashboard_agent_listen_port_{node.node_id}"
+        file = Path(node.get_session_dir_path()) / name
+        file.write_text(str(node.dashboard_agent_listen_port))
+        start(node)
+
+    return start_patiently
 
 
 @contextmanager
@@ -137,8 +150,10 @@ def ray_cluster(folder: Path, nodes: int = 2, cpus: int = 2) -> Iterator[RayClus
         patch.delenv("RAY_ADDRESS", raising=False)
         # Ray leaves files and processes of its own to the garbage collector.
         warnings.simplefilter("ignore")
+        from ray._private.node import Node
         from ray.cluster_utils import Cluster
 
+        patch.setattr(Node, "start_ray_processes", _start_patiently(Node))
         logging.getLogger("ray").setLevel(logging.ERROR)
         cluster = Cluster(
             initialize_head=True,

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _FAILURES = 5
 # The driver looks so often, in seconds, whether it shall end.
 _LOOK = 0.5
+# A killed controller ends ``fit`` in a second; a cluster that is lost may not.
+_PATIENCE = 30.0
 
 
 class RayTraining:
@@ -128,24 +130,27 @@ class RayTraining:
         run = _Run(self._trainer(work))
         told = keras.callbacks.CallbackList(callbacks, model=learner.model)
         told.on_train_begin()
-        while True:
-            ended = not run.is_alive()
-            try:
-                news = events.get(block=not ended, timeout=_LOOK)
-            except Empty:
-                if ended:
-                    break
+        try:
+            while True:
+                ended = not run.is_alive()
+                try:
+                    news = events.get(block=not ended, timeout=_LOOK)
+                except Empty:
+                    if ended:
+                        break
+                    check_stop()
+                    continue
+                if isinstance(news, Broken):
+                    raise ClusterFailed(f"a worker failed: {_reason(news.reason)}")
+                learner.epoch, learner.seconds = news.number + 1, news.seconds
+                told.on_epoch_begin(news.number)
+                # A bar moves by the steps, of which the workers tell nothing.
+                for step in range(learner.steps):
+                    told.on_train_batch_end(step)
+                told.on_epoch_end(news.number, dict(news.logs))
                 check_stop()
-                continue
-            if isinstance(news, Broken):
-                raise ClusterFailed(f"a worker failed: {_reason(news.reason)}")
-            learner.epoch, learner.seconds = news.number + 1, news.seconds
-            told.on_epoch_begin(news.number)
-            # A bar moves by the steps, of which the workers tell nothing one by one.
-            for step in range(learner.steps):
-                told.on_train_batch_end(step)
-            told.on_epoch_end(news.number, dict(news.logs))
-            check_stop()
+        finally:
+            run.end()
         told.on_train_end()
         if run.error is not None:
             raise self._failed(str(run.error)) from run.error
@@ -223,6 +228,31 @@ class _Run(threading.Thread):
         # Ray's errors have many kinds, and the driver translates all of them.
         except Exception as ex:
             self.error = ex
+
+    def end(self) -> None:
+        """End ``fit`` if it still runs.
+
+        If a thread asks Ray after the connection has ended, Ray's C++ code ends the
+        process at once, and the command's own sentence is lost.
+        """
+        if self.is_alive():
+            _kill_controller()
+            self.join(_PATIENCE)
+
+
+def _kill_controller() -> None:
+    """Kill the process that controls the workers, which has no name to find it by."""
+    import ray
+    from ray._private.state import actors
+    from ray._private.worker import global_worker
+
+    # Ray's own types of these are wider, or missing.
+    job: Any = ray.JobID.from_hex(ray.get_runtime_context().get_job_id())
+    found: Any = actors(job_id=job)
+    worker: Any = global_worker
+    for number, actor in found.items():
+        if "TrainController" in actor["ActorClassName"]:
+            worker.core_worker.kill_actor(ray.ActorID.from_hex(number), True)
 
 
 def _reason(text: str) -> str:

@@ -131,13 +131,13 @@ def test_two_workers_write_a_whole_bundle_though_one_is_killed(
         before = workers(cluster)
         assert len(before) == 2
         before[max(before)].kill()
-        text = trainer.succeed()
+        trainer.succeed()
     # The workers went on from the epoch that was told of, and did none of them again.
     assert trainer.epochs == [1, 2, 3, 4, 5]
-    assert "model.onnx" in text
     assert {path.name for path in tmp_path.iterdir()} == {"log", "m"}
     verify_manifest(tmp_path / "m")
-    assert (tmp_path / "m" / "parity.json").exists()
+    files = {path.name for path in (tmp_path / "m").iterdir()}
+    assert files >= {"model.onnx", "parity.json", "model.keras"}
     figures = metrics(tmp_path)
     assert figures["workers"] == 2
     assert str(figures["command"]).endswith("--ray-workers 2")
