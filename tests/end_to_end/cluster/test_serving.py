@@ -28,6 +28,8 @@ TOKEN = "a-token-of-this-test"
 DIGEST = hashlib.sha256(TOKEN.encode()).hexdigest()
 ROW = {"keys": ["a", "b", "c", "d"], "values": [1, 2, 3, 4], "model": "linear"}
 SCORES = [1.0, 2.0, 7.0]  # the last class has the sum of two pixels
+# Without a pause the clients would take the processors that new replicas need.
+PAUSE = 0.02
 REPLICA = "ServeReplica:tfaas-onnx:replica"
 
 
@@ -90,7 +92,7 @@ class Load:
     def once(self):
         """Ask with no repetition."""
         with httpx.Client(timeout=PATIENCE) as client:
-            while not self._is_over.is_set():
+            while not self._is_over.wait(PAUSE):
                 try:
                     reply = client.post(f"{self._url}/predict/json", json=ROW)
                     right = reply.status_code != 200 or reply.json() == SCORES
@@ -102,7 +104,7 @@ class Load:
         """Ask with the project's client, which repeats what may help."""
         with Client(self._url, timeout=PATIENCE, retries=5) as client:
             row = dict(zip(ROW["keys"], ROW["values"], strict=True))
-            while not self._is_over.is_set():
+            while not self._is_over.wait(PAUSE):
                 try:
                     (scores,) = client.predict_rows([row], model="linear")
                     right = scores.tolist() == SCORES
