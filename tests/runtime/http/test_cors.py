@@ -328,6 +328,7 @@ NOT_OF_A_SCRIPT = {
     "ORIGIN",
     "SEC_FETCH_SITE",
     "TRANSFER_ENCODING",
+    "VIA",
     "X_FORWARDED_FOR",
 }
 
