@@ -121,6 +121,7 @@ def workers(cluster: RayCluster) -> dict[int, psutil.Process]:
     return {process.pid: process for process in found}
 
 
+@long
 def test_two_workers_write_a_whole_bundle_though_one_is_killed(
     cluster: RayCluster, few: Callable[[int], Path], tmp_path: Path
 ) -> None:
