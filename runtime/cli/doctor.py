@@ -13,7 +13,7 @@ from click.exceptions import Exit
 from bundle.terminal import Failed
 from runtime.cli.healthcheck import ask, target_of
 from runtime.cli.output import print_json
-from runtime.cli.serve import given, with_flags
+from runtime.cli.serve import config_option, given, with_flags
 from runtime.config import Config, load_settings
 
 if TYPE_CHECKING:
@@ -24,13 +24,7 @@ _SECONDS = 2.0
 
 @click.command()
 @with_flags(hidden=True)
-@click.option(
-    "--config",
-    "-config",
-    "file",
-    metavar="FILE",
-    help="Read the settings from this file.  [default: config.json]",
-)
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
 def doctor(file: str | None, as_json: bool, **flags: Any) -> None:
     """Show what this machine has, what the settings make of it, and what would fail.

@@ -67,15 +67,18 @@ def _flag(of: Field[Any], hidden: bool) -> _Decorator:
     )
 
 
-@click.command()
-@with_flags()
-@click.option(
+config_option = click.option(
     "--config",
     "-config",
     "file",
     metavar="FILE",
     help="Read the settings from this file.  [default: config.json]",
 )
+
+
+@click.command()
+@with_flags()
+@config_option
 @click.version_option(__version__, "--version", "-version", prog_name="runtime")
 @click.option("--print-config", is_flag=True, help="Show the settings, and end.")
 @click.option("--json", "as_program", is_flag=True, help="Show the settings as JSON.")

@@ -1,4 +1,4 @@
-"""What each released version left is read, served and labelled by this one.
+"""This version reads, serves and labels what each released version left.
 
 A failure here means that a promise of docs/upgrading.md is broken: mend the code, and
 not the folder of a release.

@@ -1,4 +1,4 @@
-"""What is inside the wheel has its licence; the bill and the audit tell the truth."""
+"""Each work inside the wheel has its licence; the bill and the audit tell the truth."""
 
 import tomllib
 from fnmatch import fnmatch
