@@ -13,14 +13,13 @@ from bundle.store import ModelStore
 from runtime.backends.opening import Opened
 from runtime.backends.options import BackendOptions
 from runtime.errors import BackendError
-from runtime.models.model import Model
+from runtime.models import loading
+from runtime.models.cache import PINNED_SECONDS
+from runtime.models.held import is_there
+from runtime.models.history import LEFT_SECONDS
+from runtime.models.model import RETRY_SECONDS, Model
 from runtime.models.opening import open_model
-from runtime.models.registry import (
-    LEFT_SECONDS,
-    PINNED_SECONDS,
-    RETRY_SECONDS,
-    ModelRegistry,
-)
+from runtime.models.registry import ModelRegistry
 from tests.examples import write_bundle
 from tests.runtime.fakes import FakeBackend
 
@@ -990,14 +989,13 @@ def test_a_version_deleted_while_it_loads_is_not_kept(store):
 def test_a_version_deleted_as_it_was_loaded_is_not_kept(store, monkeypatch):
     """Another process deletes it after the registry saw that it is still there."""
     publish(store)
-    is_there = ModelRegistry._is_there
 
-    def deleting(registry, version):
-        found = is_there(registry, version)
+    def deleting(store, version):
+        found = is_there(store, version)
         ModelStore(store.root).delete("linear")
         return found
 
-    monkeypatch.setattr(ModelRegistry, "_is_there", deleting)
+    monkeypatch.setattr(loading, "is_there", deleting)
     registry = ModelRegistry(store, Opener(), limit=2)
     assert registry.get(ModelSpec("linear")).version == 1, "it was there when asked"
     assert registry.loaded() == []
