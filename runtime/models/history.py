@@ -35,7 +35,7 @@ class History:
         """Note that a version answers, and tell whether this is a switch.
 
         Args:
-            spec: what was asked for: a label or the default.
+            spec: the label that was asked for, or the default.
             version: the version that answers.
             now: the time of the answer.
         """
