@@ -15,8 +15,9 @@ from bundle.store import ModelStore
 from bundle.version import Version, origin_of
 from runtime.errors import BackendError, ProviderError
 from runtime.models.cache import ModelCache
+from runtime.models.fallback import RETRY_SECONDS
 from runtime.models.held import Held, Key, is_there
-from runtime.models.model import RETRY_SECONDS, Model
+from runtime.models.model import Model
 from runtime.telemetry import metrics
 
 logger = logging.getLogger(__name__)

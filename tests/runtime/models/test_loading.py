@@ -9,8 +9,9 @@ from bundle.spec import ModelSpec
 from bundle.store import ModelStore
 from runtime.backends.opening import Opened
 from runtime.errors import BackendError
+from runtime.models.fallback import RETRY_SECONDS
 from runtime.models.held import is_there
-from runtime.models.model import RETRY_SECONDS, Model
+from runtime.models.model import Model
 from runtime.models.registry import ModelRegistry
 from tests.runtime.fakes import FakeBackend
 from tests.runtime.models.openers import HeldOpener, Opener, get, publish

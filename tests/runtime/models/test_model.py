@@ -14,8 +14,10 @@ from runtime.backends import InputRefused, TensorSpec
 from runtime.backends.opening import Opened
 from runtime.backends.options import BackendOptions
 from runtime.errors import BackendError
-from runtime.models.model import RETRY_SECONDS, Model
+from runtime.models.fallback import RETRY_SECONDS
+from runtime.models.model import Model
 from runtime.models.opening import model_of, open_model
+from runtime.models.warming import to_input
 from tests.examples import WEIGHTS, linear_onnx, write_bundle
 from tests.frozen import ANSWER, frozen, pixels, write_frozen_bundle
 from tests.runtime.fakes import FailingBackend, FakeBackend
@@ -95,7 +97,7 @@ def test_of_several_outputs_a_wrong_name_is_refused(tmp_path):
 
 def test_an_image_becomes_a_batch_of_one(bundle):
     model = Model(bundle, 1, Opened(FakeBackend()), None)
-    batch = model.to_input(np.full((2, 2, 1), 7, np.uint8))["pixels"]
+    batch = to_input(model, np.full((2, 2, 1), 7, np.uint8))["pixels"]
     assert (batch.shape, batch.dtype) == ((1, 2, 2, 1), np.float32)
     assert (batch == 7).all()
 
@@ -103,7 +105,7 @@ def test_an_image_becomes_a_batch_of_one(bundle):
 def test_of_a_fixed_batch_the_image_fills_all_of_it(bundle):
     spec = TensorSpec("pixels", np.dtype(np.float32), (4, 2, 2, 1))
     model = Model(bundle, 1, Opened(FakeBackend(inputs=(spec,))), None)
-    batch = model.to_input(np.full((2, 2, 1), 7, np.uint8))["pixels"]
+    batch = to_input(model, np.full((2, 2, 1), 7, np.uint8))["pixels"]
     assert batch.shape == (4, 2, 2, 1)
 
 
@@ -186,7 +188,7 @@ def test_a_frozen_graph_answers_an_image(tmp_path):
     path = write_frozen_bundle(tmp_path, frozen(pixels), outputNode="scores:0")
     model = model_of(open_bundle(path), 1, BackendOptions())
     image = np.array([1, 2, 3, 4], np.uint8).reshape(2, 2, 1)
-    outputs, backend = model.run(model.to_input(image))
+    outputs, backend = model.run(to_input(model, image))
     assert outputs[model.output.name].tolist() == ANSWER
     assert (backend.name, model.img_channels) == ("tensorflow", 1)
 
