@@ -63,5 +63,5 @@ def say(line: str) -> None:
 
 
 def print_answer(answer: Mapping[str, object], sentence: str, as_json: bool) -> None:
-    """Print the answer to a change: as a sentence, or as JSON."""
+    """Print the answer to a change as a sentence or as JSON."""
     print_json(answer) if as_json else echo(sentence)
