@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from click.core import ParameterSource
 
-from bundle.errors import DomainError, ModelNotFound
-from bundle.objects.address import Place
 from bundle.spec import ModelSpec
-from bundle.terminal import Failed, StorePlace, WrongInput
-from bundle.version_labels import LABEL_NAME, LABEL_RULE, STABLE
-from runtime.admin import Admin, Description
-from runtime.admin.errors import Unreachable, WorkFailed
-from runtime.cli.output import echo, print_json, say, sentences
-from runtime.cli.server import AS_JSON, PROOF, read_token
-from runtime.cli.spec import ANY, NAME, VERSION
+from bundle.terminal import Failed, WrongInput
+from runtime.admin import Admin
+from runtime.cli.admin import number_of, on_models
+from runtime.cli.labels import checked_label, label, rollback
+from runtime.cli.output import echo, print_answer, print_json, say, sentences
+from runtime.cli.spec import ANY, VERSION
 from runtime.cli.wishes import with_wishes
 
 if TYPE_CHECKING:  # --help must not wait for an engine.
     from runtime.bundling.wishes import Wishes
-
-# click folds all lines except those after a \b.
-_LABEL_EXAMPLES = """\b
-runtime models label mnist:3 canary         canary is version 3
-runtime models label mnist@canary stable    stable is canary's version
-runtime models label --delete mnist canary
-"""
 
 
 class _Group(click.Group):
@@ -42,14 +29,6 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         with sentences():
             return super().invoke(ctx)
-
-
-def _checked_label(
-    ctx: click.Context, param: click.Parameter, value: str | None
-) -> str | None:
-    if value is not None and not LABEL_NAME.fullmatch(value):
-        raise click.BadParameter(f"{value!r} must be {LABEL_RULE}")
-    return value
 
 
 @click.group(cls=_Group)
@@ -63,82 +42,12 @@ def models() -> None:
     """
 
 
-_PLACE = (
-    click.option(
-        "--server",
-        metavar="URL",
-        envvar="MODELS_SERVER",
-        show_envvar=True,
-        help="Ask the service at this URL, such as http://localhost:8083.",
-    ),
-    click.option(
-        "--models-dir",
-        type=StorePlace(),
-        metavar="DIR|URL",
-        help="Work on this store, without a server.  [default: config.json's modelDir]",
-    ),
-    *PROOF,
-    AS_JSON,
-)
-
-
-def _on_models(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that name a place.
-
-    The command gets the models of that place as its argument ``admin``.
-    """
-
-    @functools.wraps(command)
-    def wrapped(
-        server: str | None,
-        models_dir: Place | None,
-        cacert: Path | None,
-        token_file: Path | None,
-        token_header: str,
-        **given: object,
-    ) -> None:
-        source = click.get_current_context().get_parameter_source("server")
-        if models_dir and source is ParameterSource.ENVIRONMENT:
-            server = None  # an option goes before a variable
-        if server and models_dir:
-            raise WrongInput("give --server or --models-dir, not both")
-        place = (server, models_dir, cacert, token_file, token_header)
-        with _opened(*place) as admin:
-            command(admin, **given)
-
-    for option in reversed(_PLACE):
-        wrapped = option(wrapped)
-    return wrapped
-
-
-@contextmanager
-def _opened(
-    server: str | None,
-    models_dir: Place | None,
-    cacert: Path | None,
-    token_file: Path | None,
-    token_header: str,
-) -> Iterator[Admin]:
-    # The imports stand here, so that --help waits neither for httpx nor for the rooms.
-    if server:
-        from runtime.admin.remote import connect
-
-        with connect(server, cacert, read_token(token_file), token_header) as remote:
-            yield remote
-        return
-    if cacert:
-        raise WrongInput("--cacert needs an https:// URL as --server")
-    if token_file:
-        raise WrongInput("--token-file needs a URL as --server")
-    from runtime.admin.local import LocalAdmin
-    from runtime.config import load_settings
-
-    flags = {"model_dir": str(models_dir)} if models_dir else {}
-    yield LocalAdmin(load_settings(flags=flags).config)
+models.add_command(label)
+models.add_command(rollback)
 
 
 @models.command("list")
-@_on_models
+@on_models
 def list_models(admin: Admin, as_json: bool) -> None:
     """List the models, and how they are served."""
     from runtime.cli.table import print_models
@@ -154,13 +63,13 @@ def list_models(admin: Admin, as_json: bool) -> None:
 
 @models.command()
 @click.argument("spec", type=ANY, metavar="NAME[:VERSION|@LABEL]")
-@_on_models
+@on_models
 def show(admin: Admin, spec: ModelSpec, as_json: bool) -> None:
     """Show a model, or one version in full."""
     from runtime.cli.table import print_model, print_version
 
     if spec.is_pinned:
-        version = admin.version(spec.name, _number(admin, spec))
+        version = admin.version(spec.name, number_of(admin, spec))
         print_json(version) if as_json else print_version(version)
         return
     model = admin.model(spec.name)
@@ -176,10 +85,10 @@ def show(admin: Admin, spec: ModelSpec, as_json: bool) -> None:
 @with_wishes
 @click.option(
     "--label",
-    callback=_checked_label,
+    callback=checked_label,
     help="Point this label to the pushed version.",
 )
-@_on_models
+@on_models
 def push(
     admin: Admin,
     path: Path,
@@ -228,7 +137,7 @@ def push(
     metavar="FOLDER",
     help="Adopt the flat folders of this folder.  [default: the store's own]",
 )
-@_on_models
+@on_models
 def adopt(
     admin: Admin,
     names: tuple[str, ...],
@@ -266,7 +175,7 @@ def adopt(
     metavar="DIR|FILE.tar.gz",
     help="Write to this new or empty folder, or new file.  [default: ./NAME]",
 )
-@_on_models
+@on_models
 def pull(admin: Admin, spec: ModelSpec, output: Path | None, as_json: bool) -> None:
     """Fetch the bundle of a version.
 
@@ -278,7 +187,7 @@ def pull(admin: Admin, spec: ModelSpec, output: Path | None, as_json: bool) -> N
     path = output or Path(spec.name)
     destination = Destination(path)
     destination.check()
-    number = _number(admin, spec)
+    number = number_of(admin, spec)
     size = admin.version(spec.name, number)["bytes"]
     with (
         admin.bundle(spec.name, number) as transfer,
@@ -294,7 +203,7 @@ def pull(admin: Admin, spec: ModelSpec, output: Path | None, as_json: bool) -> N
 @models.command()
 @click.argument("spec", type=VERSION, metavar="NAME[:VERSION]")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_on_models
+@on_models
 def delete(admin: Admin, spec: ModelSpec, yes: bool, as_json: bool) -> None:
     """Delete a version, or a model.
 
@@ -309,93 +218,12 @@ def delete(admin: Admin, spec: ModelSpec, yes: bool, as_json: bool) -> None:
             raise Failed("nothing is deleted")
     if spec.version is None:
         deleted = admin.delete(spec.name)
-        _answer(deleted, f"{spec.name} is deleted", as_json)
+        print_answer(deleted, f"{spec.name} is deleted", as_json)
     else:
         deleted = admin.delete_version(spec.name, spec.version)
-        _answer(deleted, f"{spec.name}:{spec.version} is deleted", as_json)
+        print_answer(deleted, f"{spec.name}:{spec.version} is deleted", as_json)
         if left := deleted.get("left"):
             say(f"the folder {left!r} has the same number, and is this version now")
-
-
-@models.command(epilog=_LABEL_EXAMPLES)
-@click.argument("spec", type=ANY, metavar="NAME:VERSION|NAME@LABEL")
-@click.argument("label", callback=_checked_label)
-@click.option("--delete", is_flag=True, help="Take LABEL away from the model NAME.")
-@_on_models
-def label(
-    admin: Admin, spec: ModelSpec, label: str, delete: bool, as_json: bool
-) -> None:
-    """Point LABEL to a version that loads.
-
-    The version with the label 'stable' answers requests that name no version.
-    """
-    if delete == spec.is_pinned:
-        raise click.UsageError(
-            "--delete takes NAME LABEL, without a version"
-            if delete
-            else f"say which version: {spec.name}:VERSION or {spec.name}@LABEL"
-        )
-    if delete:
-        deleted = admin.delete_label(spec.name, label)
-        sentence = f"{spec.name}@{label} is deleted; it was {deleted['version']}"
-        _answer(deleted, sentence, as_json)
-    else:
-        labelled = admin.set_label(spec.name, label, _number(admin, spec))
-        _answer(labelled, f"{spec.name}@{label} is {labelled['version']}", as_json)
-
-
-@models.command()
-@click.argument("spec", type=NAME, metavar="NAME")
-@click.option(
-    "--to",
-    "target",
-    metavar="VERSION",
-    type=click.IntRange(0),
-    help="Let this version serve.  [default: the highest earlier one that loads]",
-)
-@_on_models
-def rollback(admin: Admin, spec: ModelSpec, target: int | None, as_json: bool) -> None:
-    """Let an earlier version serve.
-
-    The command points the label 'stable' to it. 'label --delete NAME stable' lets the
-    newest version serve again.
-    """
-    if target is None:
-        _step_back(admin, spec.name)
-    else:
-        admin.set_label(spec.name, STABLE, target)
-    serves = admin.model(spec.name)["serves"]
-    answer = {"name": spec.name, "label": STABLE, "version": serves}
-    _answer(answer, f"{spec.name} serves version {serves}", as_json)
-
-
-def _step_back(admin: Admin, name: str) -> None:
-    model = admin.model(name)
-    serves = model["serves"]
-    numbers = [version["version"] for version in model["versions"]]
-    for number in sorted(numbers, reverse=True):
-        if number >= serves:
-            continue
-        try:
-            admin.set_label(name, STABLE, number)
-            return
-        except Unreachable:
-            raise
-        except DomainError as ex:  # the version does not load, or was just deleted
-            say(f"not {name}:{number}: {ex}")
-    raise WorkFailed(f"{name!r} serves version {serves}, and no earlier version loads")
-
-
-def _number(admin: Admin, spec: ModelSpec) -> int:
-    """Return the number of the version that a spec means."""
-    if spec.version is not None:
-        return spec.version
-    model = admin.model(spec.name)
-    if spec.label is None:
-        return int(model["serves"])
-    if spec.label not in model["labels"]:
-        raise ModelNotFound(f"model {spec.name!r} has no label {spec.label!r}")
-    return int(model["labels"][spec.label])
 
 
 def _confirmed(question: str) -> bool:
@@ -411,7 +239,3 @@ def _what_goes(admin: Admin, spec: ModelSpec) -> str:
     numbers = [version["version"] for version in admin.model(spec.name)["versions"]]
     shown = ", ".join(map(str, numbers))
     return f"{spec.name} in {admin.place}, version{'s'[: len(numbers) > 1]} {shown}"
-
-
-def _answer(answer: Description, sentence: str, as_json: bool) -> None:
-    print_json(answer) if as_json else echo(sentence)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import click
@@ -60,3 +60,8 @@ def echo(line: str, err: bool = False) -> None:
 def say(line: str) -> None:
     """Print a line on standard error, beside the answer."""
     echo(line, err=True)
+
+
+def print_answer(answer: Mapping[str, object], sentence: str, as_json: bool) -> None:
+    """Print the answer to a change as a sentence or as JSON."""
+    print_json(answer) if as_json else echo(sentence)

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from bundle.objects.address import Place, place_of, shown
-from bundle.spec import ModelSpec, read_spec
+from bundle.objects.address import Place
+from bundle.spec import ModelSpec
 from bundle.terminal import StorePlace, WrongInput
-from runtime.cli.output import echo, say, sentences
+from runtime.cli.output import echo, sentences
+from runtime.cli.place import PlaceType
+from runtime.cli.scoring import Scoring
 from runtime.cli.server import PROOF, read_token
+from runtime.cli.spec import SpecOrFolder
 from runtime.scoring.files import rejects_of
-
-if TYPE_CHECKING:  # --help must not wait for an engine.
-    from runtime.config import Config
-    from runtime.scoring.chunks import Source
-    from runtime.scoring.crew import Answer
-    from runtime.scoring.facts import Facts
-    from runtime.scoring.remote import ServicePlace
-    from runtime.scoring.run import Outcome, Run, Tell
 
 # A chunk of so many items takes some ms of a small model, which hides the cost of
 # handing it to a process.
@@ -35,72 +24,25 @@ _BATCH = 256
 _REQUESTS = 4
 
 
-class _Asked(click.ParamType[ModelSpec | Path]):
-    """A model of a store or server, or the path of a bundle's folder."""
-
-    name = "model"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> ModelSpec | Path:
-        """Read an argument; click tells what is wrong with it."""
-        if "/" in value or value == ".":
-            return Path(value)
-        spec = read_spec(value)
-        if spec is None:
-            self.fail(
-                f"{value!r} is not NAME, NAME:VERSION or NAME@LABEL; the path of a"
-                " bundle's folder has a slash",
-                param,
-                ctx,
-            )
-        return spec
-
-
-class _Place(click.ParamType[Place]):
-    """A file or folder, or the URL of an object store.
-
-    Args:
-        exists: whether a file or folder must be there.
-    """
-
-    name = "path"
-
-    def __init__(self, *, exists: bool = False) -> None:
-        self._path = click.Path(path_type=Path, exists=exists)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Place:
-        """Read an argument; click tells what is wrong with it."""
-        if isinstance(value, str) and "://" in value:
-            try:
-                return place_of(value)
-            except ValueError as ex:
-                self.fail(f"{shown(value)!r} {ex}", param, ctx)
-        path: Path = self._path.convert(value, param, ctx)
-        return path
-
-
 @click.command()
 @click.argument(
     "inputs",
     nargs=-1,
     required=True,
     metavar="INPUT...",
-    type=_Place(exists=True),
+    type=PlaceType(exists=True),
 )
 @click.option(
     "--model",
     "asked",
-    type=_Asked(),
+    type=SpecOrFolder(),
     required=True,
     metavar="NAME[:VERSION|@LABEL]|DIR",
     help="Score by this model of the store or server, or by this bundle's folder.",
 )
 @click.option(
     "--out",
-    type=_Place(),
+    type=PlaceType(),
     required=True,
     metavar="FILE.csv|.jsonl|.parquet",
     help="Write the scores into this file; with --ray into this folder, or URL of an"
@@ -108,7 +50,7 @@ class _Place(click.ParamType[Place]):
 )
 @click.option(
     "--rejects",
-    type=_Place(),
+    type=PlaceType(),
     metavar="FILE.csv",
     help="Write the items that cannot be scored into this file, with the reasons."
     "  [default: the name of --out, ending with .rejects.csv]",
@@ -240,19 +182,19 @@ def score(
             raise WrongInput(f"{option} {place} is an input; give another name")
     if out == rejects:
         raise WrongInput("--out and --rejects are the same file; name two")
-    options = _Options(inputs, out, rejects, key, columns, batch, resume, force)
+    scoring = Scoring(inputs, out, rejects, key, columns, batch, resume, force)
     with sentences():
         if url:
             from runtime.scoring.remote import ServicePlace
 
             service = ServicePlace(url, cacert, read_token(token_file), token_header)
             assert not isinstance(asked, Path), "it was refused above"
-            outcome = _by_server(options, service, asked, workers or _REQUESTS)
+            outcome = scoring.by_server(service, asked, workers or _REQUESTS)
         elif by_ray:
             takes = (workers, 1.0 if cpus is None else cpus, gpus or 0.0)
-            outcome = _on_cluster(options, asked, models_dir, address or "", takes)
+            outcome = scoring.on_cluster(asked, models_dir, address or "", takes)
         else:
-            outcome = _here(options, asked, models_dir, workers)
+            outcome = scoring.here(asked, models_dir, workers)
     told = f"{outcome.rejected} rejected ({rejects}), " if outcome.rejected else ""
     figures = f"{outcome.seconds:.1f} s, {outcome.rate:,.0f} items/s"
     if not outcome.scored:
@@ -271,157 +213,3 @@ def _is_one(place: Place, inputs: tuple[Place, ...]) -> bool:
         return any(place.samefile(given) for given in inputs if isinstance(given, Path))
     except OSError:  # it is not there, or cannot be; the spool tells the reason
         return False
-
-
-@dataclass(frozen=True)
-class _Options:
-    """The options that all ways of scoring have."""
-
-    inputs: tuple[Place, ...]
-    out: Place
-    rejects: Place
-    key: str
-    keep: tuple[str, ...]
-    batch: int
-    resume: bool
-    force: bool
-
-    def source(self, facts: Facts) -> Source:
-        """Look at the input, once the model is known."""
-        from runtime.scoring.inputs import open_source
-
-        return open_source(self.inputs, facts, self.key, self.keep)
-
-    def settings(self, ending: str) -> str:
-        """Return the settings on which the rows depend."""
-        return json.dumps([self.batch, self.key, self.keep, ending])
-
-    def prepare(self, facts: Facts) -> Run:
-        """Look at the input and the output, once the model is known."""
-        from runtime.scoring.forms import form_of
-        from runtime.scoring.run import Run
-        from runtime.scoring.spool import Spool
-
-        assert isinstance(self.out, Path), "a URL was refused"
-        assert isinstance(self.rejects, Path), "a URL was refused"
-        source = self.source(facts)
-        form = form_of(self.out, source.kept)
-        spool = Spool(self.out, self.rejects)
-        settings = self.settings(self.out.suffix.lower())
-        return Run(source, facts, form, spool, self.batch, settings)
-
-    def go(
-        self, run: Run, crew: Callable[[int], AbstractContextManager[Answer]]
-    ) -> Outcome:
-        """Score, and show how far it is."""
-        with self.shown(run.source, lambda: run.spool.kept) as tell:
-            return run.go(crew, tell, resume=self.resume, force=self.force)
-
-    @contextmanager
-    def shown(self, source: Source, kept: Callable[[], int]) -> Iterator[Tell]:
-        """Show during the block how far it is, and at a failure what is kept."""
-        from runtime.cli.bar import scoring
-
-        try:
-            with scoring(source.total) as tell:
-                yield tell
-        except BaseException:
-            if kept():
-                say(f"{kept()} items are done: go on with --resume")
-            raise
-
-
-def _here(
-    options: _Options,
-    asked: ModelSpec | Path,
-    models_dir: Place | None,
-    workers: int | None,
-) -> Outcome:
-    from runtime.process.cores import usable_cores
-    from runtime.scoring.crew import Order, in_processes
-    from runtime.scoring.local import LocalModel, find_version, options_of
-    from runtime.scoring.work import Work
-
-    config = _config(models_dir)
-    version = find_version(config, asked)
-    model = LocalModel(version, options_of(config, options.batch))
-    engine = model.open()
-    facts = model.facts(engine)
-    run = options.prepare(facts)
-    kept = tuple(column.name for column in run.source.kept)
-
-    def crew(chunks: int) -> AbstractContextManager[Answer]:
-        work = Work(engine, facts, run.form, kept)
-        order = Order(model, facts, run.form, kept)
-        count = min(workers or usable_cores(), chunks)
-        return in_processes(work, order, count, chunks)
-
-    return options.go(run, crew)
-
-
-def _on_cluster(
-    options: _Options,
-    asked: ModelSpec | Path,
-    models_dir: Place | None,
-    address: str,
-    takes: tuple[int | None, float, float],
-) -> Outcome:
-    from runtime.ray.cluster import connected, require_ray
-
-    require_ray("--ray")
-    from runtime.ray.output import PartFolder
-    from runtime.ray.rejects import RejectsFile
-    from runtime.ray.run import ClusterRun
-    from runtime.scoring.local import LocalModel, find_version, options_of
-
-    output, rejects = PartFolder(options.out), RejectsFile(options.rejects)
-    config = _config(models_dir)
-    model = LocalModel(find_version(config, asked), options_of(config, options.batch))
-    # This machine needs no GPU, and opens the model only to look at it.
-    looked_at = replace(model, options=replace(model.options, provider="auto"))
-    facts = looked_at.facts(looked_at.open())
-    source = options.source(facts)
-    run = ClusterRun(
-        source,
-        facts,
-        model,
-        config,
-        output,
-        rejects,
-        options.batch,
-        options.settings("folder"),
-        options.inputs,
-    )
-    before = run.look(resume=options.resume, force=options.force)
-    with connected("--ray", address):
-        # These import Ray, which takes a second.
-        from runtime.ray.scoring import scored
-        from runtime.ray.workers import Workers
-
-        workers = Workers(*takes)
-        count = workers.counted()
-        with options.shown(source, lambda: output.kept) as tell:
-            return run.go(before, count, partial(scored, workers, count), tell)
-
-
-def _config(models_dir: Place | None) -> Config:
-    from runtime.config import load_settings
-
-    flags = {"model_dir": str(models_dir)} if models_dir else {}
-    return load_settings(flags=flags).config
-
-
-def _by_server(
-    options: _Options, place: ServicePlace, asked: ModelSpec, workers: int
-) -> Outcome:
-    from runtime.scoring.crew import in_threads
-    from runtime.scoring.remote import RemoteEngine, find_facts
-    from runtime.scoring.work import Work
-
-    with place.asked(patiently=False) as client:
-        facts = find_facts(client, asked)
-    run = options.prepare(facts)
-    kept = tuple(column.name for column in run.source.kept)
-    with place.asked(patiently=True) as client:
-        work = Work(RemoteEngine(client, facts), facts, run.form, kept)
-        return options.go(run, lambda chunks: in_threads(work, workers))

@@ -12,6 +12,20 @@ from runtime.backends import Backend, TensorSpec
 from runtime.errors import BackendError
 
 
+def check(bundle: Bundle, backend: Backend) -> TensorSpec:
+    """Check that a bundle's files fit its engine, and return its main output.
+
+    Raises:
+        BundleError: params.json, config.pbtxt or the labels do not fit.
+    """
+    output = main_output(bundle, backend.outputs)
+    check_labels(bundle, output, may_lack=bundle.frozen_graph is not None)
+    check_features(bundle.params.features, backend.inputs)
+    if bundle.config:
+        check_config(bundle.config, backend.inputs, backend.outputs)
+    return output
+
+
 def main_output(bundle: Bundle, outputs: tuple[TensorSpec, ...]) -> TensorSpec:
     """Return the output that answers predictions of images; params.json names it.
 

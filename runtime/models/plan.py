@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from runtime.backends import TensorSpec
+from runtime.lane import QUICK_SECONDS
+from runtime.models.joint_run import kind_of
 from runtime.models.turn import Turn
 
 
@@ -38,3 +41,41 @@ class Plan(NamedTuple):
             and items.dtype == self.dtype
             and 0 < len(items) <= self.most
         )
+
+
+def make_plan(
+    turn: Turn,
+    specs: tuple[TensorSpec, ...],
+    output: TensorSpec,
+    max_batch_size: int,
+    seconds: float,
+    max_numbers: int,
+) -> Plan | None:
+    """Make the plan, if there is one input whose items have one shape; else None.
+
+    Args:
+        turn: the requests that wait for the model.
+        specs: the inputs of the model.
+        output: the main output.
+        max_batch_size: the most items in one run.
+        seconds: the time of one item.
+        max_numbers: the most numbers that the inputs of one run may hold.
+    """
+    if len(specs) != 1:
+        return None
+    (spec,) = specs
+    sides = tuple(side for side in spec.shape[1:] if side is not None)
+    # The first axis alone is free: it counts the items.
+    if spec.shape != (None, *sides):
+        return None
+    item = np.empty((1, *sides), spec.dtype)
+    most = max_numbers // max(1, item.size)
+    return Plan(
+        turn,
+        min(max_batch_size, most, int(QUICK_SECONDS / seconds)),
+        spec.name,
+        sides,
+        spec.dtype,
+        kind_of({spec.name: item}),
+        output.name,
+    )

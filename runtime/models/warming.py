@@ -47,6 +47,23 @@ class Tried:
     right: int
 
 
+def to_input(model: Model, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Bring one decoded image to one run's input; see ``Model.to_batch``.
+
+    Args:
+        model: a model that takes images.
+        image: ``(H, W, C)`` uint8.
+
+    Returns:
+        An array ``(N, H', W', C)`` of the input's dtype, by the input's name. It has
+        the image N times, where N is the model's fixed batch, or 1.
+    """
+    batch = model.to_batch(image)
+    spec = model.backend.inputs[0]
+    size = spec.shape[0]
+    return {spec.name: np.repeat(batch, size, axis=0) if size else batch}
+
+
 def run_one_item(
     model: Model, sample: Sample | None, clock: Callable[[], float]
 ) -> tuple[Warm | None, str]:
@@ -66,7 +83,7 @@ def run_one_item(
         image = sample.images[0]
         # If the image does not fit the model, a later check reports it.
         with contextlib.suppress(ShapeError):
-            one = model.to_input(image)
+            one = to_input(model, image)
             first.append(functools.partial(_repeated, one, model.backend))
     try:
         warm = warm_up(model.backend, model.bundle.params.ranges, first, clock)
@@ -133,7 +150,7 @@ def check_answers_images(model: Model) -> None:
     )
     picture = np.zeros((*sides, channels or 1), np.uint8)
     try:
-        outputs = model.backend.run(model.to_input(picture))
+        outputs = model.backend.run(to_input(model, picture))
     except ShapeError as ex:
         raise BundleError(f"no image can be answered: {ex}") from ex
     except BackendError:
@@ -165,7 +182,7 @@ def try_on_sample(model: Model, sample: Sample | None) -> Tried | None:
         for image, label in zip(
             sample.images[chosen], sample.labels[chosen], strict=True
         ):
-            outputs, _ = model.run(model.to_input(image))
+            outputs, _ = model.run(to_input(model, image))
             answer = outputs[model.output.name]
             if not answer.size:
                 raise BundleError("the answer to an image of sample.npz is empty")

@@ -130,7 +130,7 @@ class Predictor:
             image = decode_image(
                 file, model.img_channels, over_contrast=model.over_contrast
             )
-            pictures, item = model.explain(image)
+            pictures, item = model.preprocess.explain(image)
             steps = steps_of(image, pictures)
         finally:
             journey.laps.append(("decode", start, clock()))

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from bundle.folder import Bundle
 from runtime.backends import Backend
 from runtime.errors import BackendError
+from runtime.models.fallback import RETRY_SECONDS
 from runtime.models.fitness import check_same_tensors
-from runtime.models.model import RETRY_SECONDS, Model
+from runtime.models.model import Model
 
 # A function that opens a bundle in TensorFlow, in a process of low priority.
 OpenReference = Callable[[Bundle], Backend]

@@ -375,10 +375,10 @@ def test_the_service_s_time_and_tracing_go_on(running):
 def test_a_model_that_cannot_be_opened_anew_serves_as_it_was(running, monkeypatch):
     first = running.model()
 
-    def fail(version):
+    def fail(*args):
         raise MemoryError
 
-    monkeypatch.setattr(running.services.registry, "_open_model", fail)
+    monkeypatch.setattr("runtime.models.opening.open_model", fail)
     running.change(max_batch_size=4)
     assert running.model() is first
     assert running.predict().json == [1, 2, 7]

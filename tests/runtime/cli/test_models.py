@@ -1,20 +1,20 @@
 """The commands work on a store folder."""
 
+import functools
 import json
 import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
 from bundle.store import ModelStore
 from runtime.admin.errors import AdminError
 from runtime.backends import InputRefused
-from runtime.cli import main
 from runtime.cli.output import WORK_FAILED
 from runtime.errors import NotOffered
 from runtime.http.errors import STATUS
 from tests.examples import tar_of, write_bundle
+from tests.runtime.cli.commands import add_versions, answer, models
 
 CPU = "onnxruntime/CPUExecutionProvider"
 # The model 'linear' takes pictures.
@@ -36,29 +36,7 @@ def store(place):
 
 @pytest.fixture
 def versions(store):
-    """Return a function that adds versions; those in ``broken`` do not load."""
-
-    def add(count, broken=()):
-        for number in range(1, count + 1):
-            onnx = b"nonsense" if number in broken else None
-            store.install(
-                lambda staged, onnx=onnx: write_bundle(staged, onnx_bytes=onnx)
-            )
-
-    return add
-
-
-def models(command, code=0):
-    done = CliRunner().invoke(main, ["models", *command.split()])
-    assert done.exit_code == code, done.output
-    assert "Traceback" not in done.output
-    if code:
-        assert done.stdout == ""
-    return done
-
-
-def answer(command):
-    return json.loads(models(f"{command} --json").stdout)
+    return functools.partial(add_versions, store)
 
 
 def cells(line):
@@ -261,26 +239,6 @@ def test_a_labelled_version_is_not_deleted(store, versions):
     assert "labelled 'stable'" in models("delete linear:1 --yes", 2).stderr
 
 
-def test_a_label_is_set_moved_and_deleted(store, versions):
-    versions(2)
-    assert models("label linear:1 canary").stdout == "linear@canary is 1\n"
-    assert answer("label linear:2 canary") == {
-        "name": "linear",
-        "label": "canary",
-        "version": 2,
-    }
-    models("label linear@canary stable")
-    assert store.labels("linear") == {"canary": 2, "stable": 2}
-    models("label --delete linear canary")
-    assert store.labels("linear") == {"stable": 2}
-
-
-def test_a_label_goes_to_what_loads_alone(store, versions):
-    versions(2, broken={2})
-    assert "cannot be loaded" in models("label linear:2 stable", 2).stderr
-    assert store.labels("linear") == {}
-
-
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -341,46 +299,6 @@ def test_the_server_may_stand_in_the_environment(versions, monkeypatch):
     assert "'nonsense' is no URL" in models("list", 2).stderr
     # A typed option overrides the variable.
     assert answer("list --models-dir models")[0]["name"] == "linear"
-
-
-def test_a_rollback_goes_to_the_version_before(store, versions):
-    versions(3)
-    assert models("rollback linear").stdout == "linear serves version 2\n"
-    assert store.labels("linear") == {"stable": 2}
-    assert answer("rollback linear") == {
-        "name": "linear",
-        "label": "stable",
-        "version": 1,
-    }
-
-
-def test_a_rollback_passes_over_what_does_not_load(store, versions):
-    versions(4, broken={2, 3})
-    done = models("rollback linear")
-    assert done.stdout == "linear serves version 1\n"
-    assert "not linear:3" in done.stderr
-    assert "not linear:2" in done.stderr
-
-
-@pytest.mark.parametrize(("count", "broken"), [(1, ()), (2, {1})])
-def test_a_rollback_without_one_before_changes_nothing(store, versions, count, broken):
-    versions(count, broken)
-    assert "no earlier version loads" in models("rollback linear", 1).stderr
-    assert store.labels("linear") == {}
-
-
-def test_a_rollback_to_a_version_goes_there(store, versions):
-    versions(3)
-    assert models("rollback linear --to 1").stdout == "linear serves version 1\n"
-    assert models("rollback linear --to 3").stdout == "linear serves version 3\n"
-    models("rollback linear --to 9", 2)
-    assert store.labels("linear") == {"stable": 3}
-
-
-def test_a_disk_that_will_not_is_no_fault_of_what_was_typed(versions, store):
-    versions(1)
-    (store.root / "linear" / ".labels").write_text("no folder")
-    assert "cannot be" in models("label linear:1 stable", 1).stderr
 
 
 def test_exit_codes_are_those_of_the_statuses():

@@ -1,8 +1,6 @@
 """The policy decides whether a model's requests run together; a clock is the engine."""
 
-import gc
 import math
-import weakref
 
 import numpy as np
 import pytest
@@ -145,21 +143,6 @@ def test_a_gpu_has_sizes_and_a_cpu_takes_what_comes():
     assert sizes_of(Timed(0, 0), 32) is None
 
 
-def test_a_model_answers_the_same_with_and_without_batches(tmp_path):
-    bundle = open_bundle(write_bundle(tmp_path / "linear"))
-    pixels = np.random.default_rng(0).random((5, 2, 2, 1), np.float32)
-    answers = []
-    for batching in ("on", "off"):
-        options = BackendOptions(batching=batching, threads=8)
-        model = Model(
-            bundle, 1, Opened(FakeBackend()), None, max_batch_size=4, options=options
-        )
-        outputs, _ = model.run({"pixels": pixels})
-        answers.append(outputs["scores"])
-        assert model.batching == f"{batching}: config.json says so"
-    np.testing.assert_array_equal(*answers)
-
-
 def test_a_model_that_takes_nothing_of_what_is_tried_is_of_unknown_speed():
     backend = Timed(1.0, 0.0)
     assert seconds_of_one(backend, None) == math.inf
@@ -187,22 +170,3 @@ def test_one_model_may_have_settings_of_its_own():
     options = BackendOptions(models={"mnist": {"batching": "on", "max_queue": 3}})
     assert (options.of("mnist").batching, options.of("mnist").max_queue) == ("on", 3)
     assert options.of("other") == options
-
-
-@pytest.mark.parametrize("batching", ["on", "off"])
-def test_a_model_that_nobody_holds_is_gone_at_once(tmp_path, batching):
-    """TensorFlow's process goes with it; Python collects circles only at some time."""
-    write_bundle(tmp_path / "b")
-    options = BackendOptions(batching=batching, threads=8)
-    bundle = open_bundle(tmp_path / "b")
-    model = Model(
-        bundle, 1, Opened(FakeBackend()), None, max_batch_size=4, options=options
-    )
-    assert model.batching.startswith(batching)
-    gone = weakref.ref(model)
-    gc.disable()
-    try:
-        del model
-        assert gone() is None
-    finally:
-        gc.enable()

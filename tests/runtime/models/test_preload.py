@@ -6,7 +6,8 @@ from bundle.folder import open_bundle
 from bundle.store import ModelStore
 from runtime.backends.opening import Opened
 from runtime.errors import BackendError
-from runtime.models.model import RETRY_SECONDS, Model
+from runtime.models.fallback import RETRY_SECONDS
+from runtime.models.model import Model
 from runtime.models.preload import Preloader
 from runtime.models.registry import ModelRegistry
 from tests.examples import write_bundle

@@ -7,7 +7,7 @@ from runtime.errors import BackendError
 from runtime.models.registry import ModelRegistry
 from runtime.models.router import Deck, Router
 from tests.examples import write_bundle
-from tests.runtime.models.test_registry import HeldOpener, Opener
+from tests.runtime.models.openers import HeldOpener, Opener
 
 LINEAR = ModelSpec("linear")
 

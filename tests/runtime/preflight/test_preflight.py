@@ -1,38 +1,21 @@
 """Impossible settings are refused, and doubtful ones are told."""
 
-import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bundle.store import ModelStore
-from runtime.config import Config, ConfigError
+from runtime.config import ConfigError
 from runtime.preflight import check_config
 from tests.bundle.making import write_bundle
-
-
-@pytest.fixture
-def config(tmp_path, monkeypatch):
-    """Return the default config, in a folder with an empty store."""
-    monkeypatch.chdir(tmp_path)
-    Path("models").mkdir()
-    return Config()
 
 
 def test_the_defaults_give_no_cause_for_doubt(config):
     assert check_config(config) == ()
 
 
-def test_a_store_that_the_first_upload_makes_is_no_doubt(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert check_config(Config()) == ()
-    assert list(tmp_path.iterdir()) == []
-
-
 GIB = 1 << 30
-DIGEST = "0123456789abcdef" * 4
 
 
 @pytest.mark.parametrize(
@@ -90,33 +73,6 @@ def test_what_cannot_work_is_refused_by_its_key(config, changes, sentence):
     with pytest.raises(ConfigError) as caught:
         check_config(replace(config, **changes))
     assert sentence in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["grpc", "grpc_health", "grpc_reflection"])
-def test_grpc_without_its_extra_is_refused(config, monkeypatch, name):
-    monkeypatch.setattr(
-        "runtime.preflight.find_spec", lambda asked: None if asked == name else True
-    )
-    assert check_config(config) == ()  # the door is off
-    words = f"'grpcPort' is 8001, and {name} is not installed: pip install"
-    with pytest.raises(ConfigError, match=words):
-        check_config(replace(config, grpc_port=8001))
-
-
-@pytest.mark.slow
-def test_a_key_of_another_certificate_is_refused(config):
-    for name in ("one", "other"):
-        subprocess.run(
-            "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes"
-            f" -subj /CN=localhost -keyout {name}.key -out {name}.crt".split(),
-            check=True,
-            capture_output=True,
-        )
-        Path(f"{name}.key").chmod(0o600)
-    pair = replace(config, server_key="one.key", server_crt="one.crt")
-    assert check_config(pair) == ()
-    with pytest.raises(ConfigError, match="its certificate, .*: key values mismatch"):
-        check_config(replace(pair, server_crt="other.crt"))
 
 
 @pytest.mark.parametrize(
@@ -184,41 +140,10 @@ def test_a_key_of_another_certificate_is_refused(config):
     ],
 )
 def test_what_may_be_meant_is_told(config, monkeypatch, changes, sentences):
-    monkeypatch.setattr("runtime.preflight.usable_cores", lambda: 2)
+    monkeypatch.setattr("runtime.preflight.numbers.usable_cores", lambda: 2)
     store = ModelStore(config.model_dir)
     store.install(write_bundle)
     store.set_label("mnist", "canary", 1)
     told = check_config(replace(config, **changes))
     assert len(told) == len(sentences)
     assert all(wanted in said for wanted, said in zip(sentences, told, strict=True))
-
-
-@pytest.mark.parametrize(
-    ("mode", "told"),
-    [
-        (0o600, None),
-        (0o640, None),
-        (0o644, "anybody on this machine may read"),
-        (0o666, "anybody on this machine may change"),
-    ],
-)
-@pytest.mark.parametrize("key", ["write_tokens_file", "predict_tokens_file"])
-def test_a_file_of_tokens_that_others_may_open_is_told(config, key, mode, told):
-    path = Path("tokens")
-    path.write_text(f"{DIGEST}\n")
-    path.chmod(mode)
-    found = check_config(replace(config, **{key: "tokens"}))
-    assert [told in sentence for sentence in found] == [True] * (told is not None)
-
-
-def test_a_store_that_cannot_be_written_is_told(config, monkeypatch):
-    # root may do anything, so this test itself answers the question.
-    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
-    (told,) = check_config(config)
-    assert "'modelDir' is models, which cannot be written: its models are" in told
-
-
-def test_a_store_that_cannot_be_read_is_refused(config, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.R_OK)
-    with pytest.raises(ConfigError, match="'modelDir' is models, which cannot be read"):
-        check_config(config)
