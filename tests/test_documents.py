@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bundle import __version__
 from tests.documents import (
     MOVING,
     PAGES,
@@ -162,6 +163,13 @@ def test_a_command_that_is_not_there_is_found(commands):
 def test_each_command_and_option_that_a_document_types_exists(name, commands):
     """Blocks that no test runs are read so at least, and so are sentences."""
     assert unknown((ROOT / name).read_text(), commands) == []
+
+
+def test_documents_install_this_version():
+    installing = (ROOT / "docs" / "installing.md").read_text()
+    assert f"tfaas_onnx-{__version__}-py3-none-any.whl" in installing
+    deploying = (ROOT / "docs" / "deploying.md").read_text()
+    assert f"\nln -s tfaas-onnx-{__version__} /opt/tfaas-onnx\n" in deploying
 
 
 def test_the_readme_stays_a_screen_or_two():

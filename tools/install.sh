@@ -54,18 +54,26 @@ if ! command -v nginx >/dev/null && [ ! -x "$VENV/nginx/usr/sbin/nginx" ]; then
     }
 fi
 
-# tests/deploy/ runs promtool and logrotate. Prometheus' package would start a server, too.
-for program in prometheus:promtool logrotate:logrotate; do
-    package=${program%:*} program=${program#*:}
-    if ! command -v "$program" >/dev/null && [ ! -d "$VENV/$package/usr" ]; then
-        { apt_unpack "$VENV/$package" "$package" &&
-            PATH=$VENV/$package/usr/bin:$VENV/$package/usr/sbin "$program" --version; } \
+# unpack PROGRAM PACKAGE...: the first package has the program, and the others its
+# libraries.
+unpack() {
+    program=$1
+    shift
+    if ! command -v "$program" >/dev/null && [ ! -d "$VENV/$1/usr" ]; then
+        libraries=$VENV/$1/usr/lib/$(uname -m)-linux-gnu
+        { apt_unpack "$VENV/$1" "$@" &&
+            PATH=$VENV/$1/usr/bin:$VENV/$1/usr/sbin \
+                LD_LIBRARY_PATH=$libraries "$program" --version; } \
             >/dev/null 2>&1 || {
-            rm -rf "$VENV/$package"
+            rm -rf "${VENV:?}/$1"
             echo "install.sh: there is no $program; the tests that need it are skipped"
         }
     fi
-done
+}
+
+# tests/deploy/ runs promtool and logrotate. Prometheus' package would start a server, too.
+unpack promtool prometheus
+unpack logrotate logrotate libpopt0
 
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
 echo "installing into $VENV (a minute or two) ..."

@@ -54,7 +54,7 @@ def foreign_assets(site: Path) -> Iterator[str]:
                 yield f"{page.relative_to(site)} loads {address}"
     for sheet in sorted([*site.rglob("*.css"), *site.rglob("*.svg")]):
         for line in sheet.read_text(encoding="utf-8").splitlines():
-            if "url(http" in line or 'url("http' in line or "@import" in line:
+            if _ELSEWHERE.search(line):
                 yield f"{sheet.relative_to(site)} loads {line.strip()[:200]}"
 
 

@@ -3,6 +3,7 @@
 import gzip
 import logging
 import os
+from contextlib import ExitStack, closing
 from datetime import date, timedelta
 
 import pytest
@@ -29,29 +30,33 @@ def test_no_line_is_lost_and_old_pieces_go(tmp_path):
         )
     )
     rules.chmod(0o644)
-    # Two processes write one file.
-    handlers = [DailyFileHandler(f"{folder}/tfaas-onnx") for _ in range(2)]
     lines = []
+    with ExitStack() as stack:
+        # Two processes write one file.
+        handlers = [
+            stack.enter_context(closing(DailyFileHandler(f"{folder}/tfaas-onnx")))
+            for _ in range(2)
+        ]
 
-    def write():
-        for handler in handlers:
-            lines.append(f"line {len(lines)} of a log that is cut into pieces")
-            handler.emit(logging.makeLogRecord({"msg": lines[-1]}))
+        def write():
+            for handler in handlers:
+                lines.append(f"line {len(lines)} of a log that is cut into pieces")
+                handler.emit(logging.makeLogRecord({"msg": lines[-1]}))
 
-    (log,) = folder.iterdir()
-    old = log.with_name(
-        f"{log.name[:-8]}{date.today() - timedelta(days=9):%Y%m%d}.1.gz"
-    )
-    old.write_bytes(b"")
-    week_ago = old.stat().st_mtime - 9 * 86400
-    os.utime(old, (week_ago, week_ago))
-    for _ in range(4):
+        (log,) = folder.iterdir()
+        old = log.with_name(
+            f"{log.name[:-8]}{date.today() - timedelta(days=9):%Y%m%d}.1.gz"
+        )
+        old.write_bytes(b"")
+        week_ago = old.stat().st_mtime - 9 * 86400
+        os.utime(old, (week_ago, week_ago))
+        for _ in range(4):
+            write()
+            write()
+            run_tool(
+                "logrotate", "--state", tmp_path / "state", rules, package="logrotate"
+            )
         write()
-        write()
-        run_tool("logrotate", "--state", tmp_path / "state", rules, package="logrotate")
-    write()
-    for handler in handlers:
-        handler.close()
     assert not old.exists()
     pieces = sorted(folder.iterdir())
     assert len(pieces) == 5

@@ -9,11 +9,13 @@ import pytest
 from runtime.config import Config, load_settings
 from runtime.server.heartbeat import LOOK_SECONDS
 from tests.deploy.tools import DEPLOY, run_tool
+from tests.documents import ROOT, blocks
 
 FOLDER = DEPLOY / "systemd"
 UNIT = FOLDER / "tfaas-onnx.service"
 # `systemd-analyze security` rates from 0 (all is forbidden) to 100, and shows tenths:
-# the unit has 1.2. Debian's own unit of nginx has 9.6.
+# systemd 252 gives the unit 1.2, and newer ones look at more. Debian's own unit of
+# nginx has 9.6.
 MOST_EXPOSED = 15
 
 pytestmark = pytest.mark.slow
@@ -134,3 +136,19 @@ def test_times_and_codes_agree_with_the_service():
         "mixed",
         "continue",
     )
+
+
+def test_the_page_installs_what_the_unit_needs():
+    """tools/systemd/try.sh finds this block by its comment, and types it."""
+    (text,) = (
+        block.text
+        for block in blocks(ROOT / "docs" / "deploying.md")
+        if block.word.endswith("try.sh types it in a systemd of its own")
+    )
+    for name in (UNIT.name, "config.json", "sysusers.conf"):
+        assert f" deploy/systemd/{name} " in text
+    program, *_ = of("ExecStart").split()
+    assert f"ln -s {program} " in text
+    given = json.loads((FOLDER / "config.json").read_text())
+    assert f"> {given['writeTokensFile']}\n" in text
+    assert f"-g {of('SupplementaryGroups')} /etc/tfaas-onnx\n" in text

@@ -6,6 +6,7 @@ A test whose program is missing is skipped, and says which package has it.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -17,17 +18,18 @@ from tests.documents import ROOT
 
 DEPLOY = ROOT / "deploy"
 # tools/install.sh unpacks Debian's packages there if the machine lacks them.
+_UNPACKED = [Path(sys.prefix) / name / "usr" for name in ("prometheus", "logrotate")]
 _PLACES = os.pathsep.join(
     (
         os.environ["PATH"],
         "/usr/sbin",
         str(Path(sys.prefix) / "bin"),
-        *(
-            str(Path(sys.prefix) / package / "usr" / folder)
-            for package in ("prometheus", "logrotate")
-            for folder in ("bin", "sbin")
-        ),
+        *(str(usr / folder) for usr in _UNPACKED for folder in ("bin", "sbin")),
     )
+)
+# logrotate's own library lies beside it.
+_LIBRARIES = os.pathsep.join(
+    str(usr / "lib" / f"{platform.machine()}-linux-gnu") for usr in _UNPACKED
 )
 
 
@@ -45,6 +47,7 @@ def run_tool(name: str, *arguments: str | Path, package: str, code: int = 0) -> 
         pytest.skip(f"there is no {name}; the package {package} has it")
     done = subprocess.run(
         [program, *map(str, arguments)],
+        env={**os.environ, "LD_LIBRARY_PATH": _LIBRARIES},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,9 +1,10 @@
-"""A folder of TFaaS's moves here by the commands of docs/moving.md."""
+"""The models of other servers move here by the commands of docs/moving.md."""
 
 from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import signal
 import socket
@@ -21,7 +22,7 @@ from bundle.store import ModelStore
 from runtime.programs.tensorflow_pb2 import GraphDef
 from tests.documents import MOVING, ROOT, transcripts
 from tests.end_to_end.conftest import CLIENT, run, run_python, serving
-from tests.examples import WEIGHTS, write_bundle
+from tests.examples import WEIGHTS, linear_onnx, write_bundle
 from tests.forms import png
 from tests.frozen import FILE, write_frozen_bundle
 from tests.stores.asking import PICTURE
@@ -86,17 +87,30 @@ def scores_by_hand():
     return (powers / powers.sum()).tolist()
 
 
-class Original(BaseHTTPRequestHandler):
-    """A stand-in for TFaaS, which answers each picture with the model's scores.
+def linear_by_hand():
+    """Return the scores of the pixels 1, 2, 3, 4."""
+    return (np.array([1, 2, 3, 4]) @ WEIGHTS).tolist()
 
-    TFaaS itself is a Go program, and is not installed here.
+
+ANSWERS = {
+    "/predict/image": scores_by_hand,
+    "/v1/models/stripes:predict": lambda: {"predictions": [scores_by_hand()]},
+    "/v2/models/linear/infer": lambda: {"outputs": [{"data": linear_by_hand()}]},
+}
+
+
+class Original(BaseHTTPRequestHandler):
+    """A stand-in for another server, which answers each request with known scores.
+
+    TFaaS, TensorFlow Serving and Triton are programs of other languages, and are not
+    installed here.
     """
 
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(json.dumps(scores_by_hand()).encode())
+        self.wfile.write(json.dumps(ANSWERS[self.path]()).encode())
 
     def log_message(self, *arguments):
         """Write no line."""
@@ -161,6 +175,7 @@ def test_a_folder_of_tfaas_moves_here_by_the_commands_of_the_page(tmp_path):
     text = {
         block.word: block.text.replace("8083", str(old)).replace("8084", str(new))
         for block in transcripts(MOVING)
+        if "-" not in block.word
     }
 
     told = run(text["check"], tmp_path)
@@ -204,6 +219,99 @@ def test_a_folder_of_tfaas_moves_here_by_the_commands_of_the_page(tmp_path):
     assert store.versions("flat") == [1]
     assert (tmp_path / "old" / "flat" / "saved_model.pb").is_file()
     assert (tmp_path / "models" / "tf1" / FILE).is_file()
+
+
+def typed(page_word, tmp_path, ports):
+    """Return the blocks of one section, with the test's own folder and ports."""
+    blocks = {}
+    for block in transcripts(MOVING):
+        section, _, word = block.word.partition("-")
+        if section == page_word:
+            text = block.text.replace("/srv/", f"{tmp_path}/srv/")
+            for shown, port in ports.items():
+                text = re.sub(rf"\b{shown}\b", str(port), text)
+            blocks[word] = text
+    return blocks
+
+
+def files_of(folder):
+    return {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.tensorflow
+def test_a_model_of_tensorflow_serving_moves_here_by_the_page(tmp_path):
+    version = tmp_path / "srv" / "models" / "stripes" / "1"
+    # TensorFlow Serving has no params.json and no labels.txt.
+    shutil.copytree(
+        STRIPES.parents[1] / "flat",
+        version,
+        ignore=shutil.ignore_patterns("*.json", "*.txt"),
+    )
+    before = files_of(version)
+    ports = {port: free_port() for port in (8500, 8501, 8600, 8601)}
+    text = typed("tfs", tmp_path, ports)
+    request = {"instances": PICTURE[None, :, :, None].tolist()}
+    (tmp_path / "request.json").write_text(json.dumps(request))
+
+    run(text["gather"], tmp_path)
+    told = run(text["check"], tmp_path)
+    assert "stops" not in told
+    assert "doubtful" not in told
+    assert re.search(r"^stripes +1\b", told, re.M)
+    with serving(text["beside"].strip() + " --workers 1", tmp_path) as beside:
+        with original(ports[8501]):
+            assert float(run(text["compare"], tmp_path)) < 1e-5
+        assert files_of(version) == before, "nothing is written before step 6"
+        assert float(run(text["convert"], tmp_path).splitlines()[-1]) < 1e-5
+        reply = CLIENT.post(f"{beside.url}/v1/models/stripes:predict", json=request)
+        assert reply.headers["X-Model-Backend"] == "onnxruntime/CPUExecutionProvider"
+    after = files_of(version)
+    assert before.items() <= after.items()
+    assert {p.name for p in after.keys() - before.keys()} == {
+        "model.onnx",
+        "parity.json",
+    }
+    with serving(text["switch"].strip() + " --workers 1", tmp_path) as switched:
+        assert switched.url.endswith(f":{ports[8501]}")
+        run(text["label"], tmp_path)
+        labels = CLIENT.get(f"{switched.url}/models/stripes/labels").json()
+        assert labels == {"stable": 1}
+    places = {path.name for path in version.parent.iterdir()}
+    assert all(name == "1" or name.startswith(".") for name in places)
+
+
+def test_a_repository_of_triton_moves_here_by_the_page(tmp_path):
+    repository = tmp_path / "srv" / "models"
+    (repository / "linear" / "1").mkdir(parents=True)
+    (repository / "linear" / "1" / "model.onnx").write_bytes(linear_onnx())
+    (repository / "linear" / "config.pbtxt").write_text(
+        'name: "linear"\nplatform: "onnxruntime_onnx"\nmax_batch_size: 4\n'
+        'input [ { name: "pixels", data_type: TYPE_FP32, dims: [ 2, 2, 1 ] } ]\n'
+        'output [ { name: "scores", data_type: TYPE_FP32, dims: [ 3 ] } ]\n'
+    )
+    (repository / "other" / "1").mkdir(parents=True)
+    (repository / "other" / "1" / "model.plan").write_bytes(b"of another backend")
+    before = files_of(repository)
+    ports = {port: free_port() for port in (8000, 8001, 8100, 8101)}
+    text = typed("triton", tmp_path, ports)
+    pixels = {"name": "pixels", "shape": [1, 2, 2, 1], "datatype": "FP32"}
+    request = {"inputs": [{**pixels, "data": [1, 2, 3, 4]}]}
+    (tmp_path / "request.json").write_text(json.dumps(request))
+
+    run(text["gather"], tmp_path)
+    told = run(text["check"], tmp_path)
+    assert "stops" not in told
+    assert re.search(r"doubtful .*other", told)
+    with (
+        serving(text["beside"].strip() + " --workers 1", tmp_path),
+        original(ports[8000]),
+    ):
+        assert float(run(text["compare"], tmp_path)) < 1e-5
+    with serving(text["switch"].strip() + " --workers 1", tmp_path) as switched:
+        assert switched.url.endswith(f":{ports[8000]}")
+        reply = CLIENT.post(f"{switched.url}/v2/models/linear/infer", json=request)
+        assert reply.json()["outputs"][0]["data"] == linear_by_hand()
+    assert files_of(repository) == before
 
 
 # The command is killed with SIGKILL when the store calls the named function.

@@ -54,28 +54,16 @@ mkdir "$base/memory/upper" "$base/memory/work"
 mount -t overlay overlay "$base/root" \
     -o "lowerdir=/,upperdir=$base/memory/upper,workdir=$base/memory/work"
 root=$base/root
-rm -rf "$root/opt/tfaas-onnx" "$root/etc/tfaas-onnx" "$root/src"
-mkdir -p "$root/src" "$root/etc/tfaas-onnx"
+rm -rf "$root"/opt/tfaas-onnx* "$root/etc/tfaas-onnx" "$root/src" "$root/usr/local/bin/runtime"
+mkdir -p "$root/src" "$root/mnt/old"
 (cd "$source" && git ls-files -z | tar c --null -T -) | tar x -C "$root/src"
 
-echo "# the installation"
-chroot "$root" sh -ec '
-    cd /src
-    /usr/bin/python3 -m venv /opt/tfaas-onnx
-    /opt/tfaas-onnx/bin/pip install --quiet --constraint constraints.txt ".[grpc]"
-    ln -sf /opt/tfaas-onnx/bin/runtime /usr/local/bin/
-    install -D -m 0644 deploy/systemd/sysusers.conf /etc/sysusers.d/tfaas-onnx.conf
-    systemd-sysusers
-    install -d -m 0750 -g tfaas-onnx-conf /etc/tfaas-onnx
-    (umask 077; runtime token > /root/made.txt)
-    sed -n "s/^sha256 *//p" /root/made.txt > /etc/tfaas-onnx/writers.txt
-    install -m 0640 -g tfaas-onnx-conf deploy/systemd/config.json /etc/tfaas-onnx/
-    chgrp tfaas-onnx-conf /etc/tfaas-onnx/writers.txt
-    chmod 0640 /etc/tfaas-onnx/writers.txt
-    install -m 0644 deploy/systemd/tfaas-onnx.service /etc/systemd/system/
-    printf "[Unit]\nRequires=systemd-journald.service\n" > /etc/systemd/system/try.target
-    mkdir -p /mnt/old
-'
+echo "# the installation, as the page has it"
+# systemd does not run yet, and nginx has a test of its own.
+sed -n '/^<!-- not run: .*try.sh types it/,/^```$/p' "$source/docs/deploying.md" |
+    sed '1,2d;$d' | grep -v -e '^apt ' -e '^systemctl ' >"$root/src/installation.sh"
+chroot "$root" sh -ec 'cd /src && . ./installation.sh && cp made.txt /root/'
+printf '[Unit]\nRequires=systemd-journald.service\n' >"$root/etc/systemd/system/try.target"
 
 # The tests' own small model, which needs the environment of `make`.
 (cd "$source" && PYTHONPATH=$source .venv/bin/python -c '

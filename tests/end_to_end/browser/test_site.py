@@ -80,8 +80,10 @@ def test_something_from_another_host_is_found(tmp_path):
         '<script src="//cdn.example/c.js"></script>'
     )
     (tmp_path / "d.svg").write_text("src: url(https://cdn.example/e.woff2)\n")
+    (tmp_path / "f.css").write_text("a: url( '//cdn.example/g.png')\nb: url(h.png)\n")
     assert [line.split(" loads ")[1] for line in foreign_assets(tmp_path)] == [
         "https://fonts.example/a.css",
         "//cdn.example/c.js",
         "src: url(https://cdn.example/e.woff2)",
+        "a: url( '//cdn.example/g.png')",
     ]
