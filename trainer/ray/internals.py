@@ -1,8 +1,11 @@
 """Private parts of Ray Train: the process that controls the workers, and an error.
 
-Ray gives the controller no name to find it by, and its trainer gives no handle. This
-file and ``runtime/ray/internals.py`` are the only ones that name private parts of Ray.
-pyproject.toml admits the version that was tried, and
+Ray gives the controller no name to find it by, and its trainer gives no handle. A task
+of Ray around the trainer could be cancelled in public, but would be one more process
+that imports TensorFlow, which takes seconds and half a gigabyte.
+
+This file and ``runtime/ray/internals.py`` are the only ones that name private parts of
+Ray. pyproject.toml admits the version that was tried, and
 ``tests/trainer/ray/test_internals.py`` fails if a version differs.
 """
 
@@ -10,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
-# The class of the controller ends with this name.
+# The name of the controller's class.
 CONTROLLER = "TrainController"
 # This stands in the text of the error of a worker that does not see the checkpoints'
 # folder, and the error has no class of its own.
