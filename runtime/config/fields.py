@@ -526,7 +526,8 @@ class Config:
     drain_seconds: int = _setting(
         20,
         checks.whole(1, 3600),
-        "Give requests in hand this many seconds when the service ends.",
+        "Give requests in hand this many seconds when the service ends; systemd,"
+        " Kubernetes or compose must wait longer.",
         hot=True,
     )
     # A 16 Mpx camera JPEG has 10 MB.

@@ -27,6 +27,8 @@ _NAMED = 5
 _WORKER_BYTES = 64 << 20
 # Less room than this is soon full of logs and uploads.
 _LEAST_FREE_BYTES = 1 << 30
+# The manifests of deploy/ have the least: 35 s, of which preStop takes 10.
+GRACE_SECONDS = 25
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def findings_of(
         lambda config: _of_memory(config, workers),
         _of_disks,
         _of_open_files,
+        _of_end,
         lambda config: clock_faults(config.store_folder),
     )
     for check in checks:
@@ -200,4 +203,13 @@ def _of_open_files(config: Config) -> Iterator[str]:
             f"a process may have {hard} files open, which is less than the"
             f" {CONNECTIONS} connections of a worker; raise the hard limit"
             " (ulimit -Hn, LimitNOFILE)"
+        )
+
+
+def _of_end(config: Config) -> Iterator[str]:
+    if config.drain_seconds >= GRACE_SECONDS:
+        yield (
+            f"'drainSeconds' is {config.drain_seconds}: the service is killed before"
+            " that, unless TimeoutStopSec of systemd, terminationGracePeriodSeconds of"
+            " Kubernetes or stop_grace_period of compose is longer"
         )

@@ -12,10 +12,11 @@ import signal
 import socket
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 
 from bundle.terminal import Failed, WrongInput
+from runtime.ray.internals import quiet_driver
 
 # Ray's own variable for the address of a cluster, such as 10.0.0.1:6379.
 ADDRESS = "RAY_ADDRESS"
@@ -64,8 +65,8 @@ def connected(
         what: the option or command that needs Ray, for sentences.
         address: the cluster's ``host:port``; empty starts Ray on this machine alone,
             for the time of the block. A command reads ``$RAY_ADDRESS`` itself.
-        shows_logs: also write what the processes of the cluster print on the standard
-            error of this one.
+        shows_logs: also write what the processes of the cluster print, and what Ray
+            says of those that are lost.
         cpus: the processors of this machine that Ray counts where it is started; None
             counts all.
 
@@ -78,7 +79,8 @@ def connected(
         _check(address)
     for name, value in _VARIABLES.items():
         os.environ.setdefault(name, value)
-    with _own_signals() as take_back:
+    quiet = nullcontext() if shows_logs else quiet_driver()
+    with quiet, _own_signals() as take_back:
         _connect(address, shows_logs, cpus)
         import ray
 

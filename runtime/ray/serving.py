@@ -14,13 +14,13 @@ import ray
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve import Application
-from ray.serve.context import _get_global_client
 from ray.serve.exceptions import RayServeException
 
 from bundle.terminal import Failed
 from runtime.access.gate import gate_of
 from runtime.access.tokens import with_digests
 from runtime.config import Config, ConfigError
+from runtime.ray.internals import serve_address
 from runtime.ray.replica import END, SENTENCE, Replica
 from runtime.ray.scale import Scale
 
@@ -94,14 +94,11 @@ def _check_place(config: Config) -> None:
     Raises:
         ConfigError: Ray Serve would ignore the address.
     """
-    # Ray has no public way to ask, and only warns.
-    client: Any = _get_global_client()
-    options = client.http_config
-    if (options.host, options.port) != (config.host, config.port):
+    host, port = serve_address()
+    if (host, port) != (config.host, config.port):
         raise ConfigError(
-            f"Ray Serve of this cluster serves already, on {options.host}:"
-            f"{options.port}: give --host {options.host} and --port {options.port}, or"
-            " end it with `serve shutdown`"
+            f"Ray Serve of this cluster serves already, on {host}:{port}: give --host"
+            f" {host} and --port {port}, or end it with `serve shutdown`"
         )
 
 

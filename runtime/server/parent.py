@@ -76,6 +76,7 @@ class Parent:
             check_config,
             self._send,
             lambda index: self._processes[index].terminate(),
+            lambda index: self._processes[index].pid,
             len(listeners),
         )
         self._orders: list[Connection] = []
@@ -187,6 +188,7 @@ class Parent:
             if time.monotonic() >= next_look:
                 next_look = time.monotonic() + LOOK_SECONDS
                 self._manager.lives()
+                self._reload.look()
                 for index in watchdog.look():
                     logger.error("a worker process hangs, and is killed")
                     self._processes[index].kill()

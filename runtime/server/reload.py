@@ -12,10 +12,15 @@ from bundle.errors import DomainError
 from runtime.access.pair import Pair, read_pair
 from runtime.access.tokens import with_digests
 from runtime.config import Config, Renewal, Settings, renewal_of
+from runtime.server.heartbeat import LOOK_SECONDS
 from runtime.server.orders import Leave, Order, Prepare, Take, Word
 from runtime.telemetry.reading import Reading
 
 logger = logging.getLogger(__name__)
+
+# A worker prepares settings and takes them within a second or two, or some ten if the
+# machine swaps. Looks are counted, and not seconds, as for the workers' hearts.
+LIMIT_LOOKS = round(60 / LOOK_SECONDS)
 
 # A value is never shown, because it may be a token's.
 _NOTHING = "no key changed; files of tokens and certificates were read, too"
@@ -37,7 +42,8 @@ class Reload:
     """Brings new settings to all workers, in two steps.
 
     Each worker first makes ready what follows them. Only if all have done so, all take
-    them. So settings that one worker cannot take change nothing anywhere.
+    them. So settings that one worker cannot take change nothing anywhere. A worker gets
+    no order while it owes a word, so its pipe never fills, which would stop the parent.
 
     Args:
         config: the settings that hold, as they were read.
@@ -45,6 +51,7 @@ class Reload:
         check: checks them whole, and returns what is doubtful.
         send: sends an order to the worker of an index.
         retire: ends the worker of an index, after its requests in hand.
+        pid_of: gives the number of the process of an index, for sentences.
         workers: the number of workers.
 
     Raises:
@@ -63,6 +70,7 @@ class Reload:
         check: Callable[[Config], Iterable[str]],
         send: Callable[[int, Order], object],
         retire: Callable[[int], object],
+        pid_of: Callable[[int], int | None],
         workers: int,
     ) -> None:
         self.config = config
@@ -71,6 +79,7 @@ class Reload:
         self._check = check
         self._send = send
         self._retire = retire
+        self._pid_of = pid_of
         self._workers = range(workers)
         self.held = self._hold(config)
         self._next = self.held
@@ -78,6 +87,12 @@ class Reload:
         self._order: Prepare | Take | None = None
         self._number = 0
         self._waits_for: set[int] = set()
+        self._looks = 0
+        self._refusal = ""
+        # These workers did not prepare in time, and still owe a word.
+        self._silent: set[int] = set()
+        # These did not take what they prepared, and end.
+        self._ending: set[int] = set()
         self._is_wanted = False
 
     def begin(self) -> None:
@@ -89,6 +104,9 @@ class Reload:
             self._is_wanted = True
             return
         self._is_wanted = False
+        if self._silent:
+            self._refuse(self._silence())
+            return
         try:
             settings = self._read()
             doubts = (*settings.doubts, *self._check(settings.config))
@@ -113,25 +131,44 @@ class Reload:
 
     def hear(self, index: int, word: Word) -> None:
         """Take a worker's word about an order."""
+        if index in self._silent:
+            self._silent.discard(index)
+            self._send(index, Leave(self.reading))
+            return
         if self._order is None or word.order != self._order.number:
             return
-        if word.refusal and isinstance(self._order, Prepare):
-            self._refuse(word.refusal)
+        if word.refusal and isinstance(self._order, Take):
+            self._replace(index, word.refusal)
             return
-        if word.refusal:
-            # It may go on with old tokens. The one in its place begins with new ones.
-            logger.error(
-                "a worker cannot take new settings, and ends: %s", word.refusal
-            )
-            self._retire(index)
-            return
+        self._refusal = self._refusal or word.refusal
         self._done(index)
+
+    def look(self) -> None:
+        """Look once in ``LOOK_SECONDS`` whether workers have owed a word for too long.
+
+        If one has not prepared the settings in time, they are refused. If one has not
+        taken them, it ends.
+        """
+        if self._order is None:
+            return
+        self._looks += 1
+        if self._looks != LIMIT_LOOKS:
+            return
+        if isinstance(self._order, Prepare):
+            self._silent = {*self._waits_for}
+            self._refuse("; ".join(filter(None, (self._refusal, self._silence()))))
+            return
+        for index in sorted(self._waits_for):
+            self._replace(index, "it does not answer")
 
     def replaced(self, index: int) -> None:
         """Note that another worker took the place of one, with ``held``."""
+        self._silent.discard(index)
+        self._ending.discard(index)
         if isinstance(self._order, Prepare):
             # The one before it may have said that it is ready, and this one is not.
             self._waits_for.add(index)
+            self._looks = 0
             self._send(index, self._order)
         elif self._order is not None:
             self._done(index)  # it began with the new settings
@@ -142,6 +179,7 @@ class Reload:
 
     def _order_all(self, order: Prepare | Take) -> None:
         self._order = order
+        self._looks, self._refusal = 0, ""
         self._waits_for = {*self._workers}
         for index in self._workers:
             self._send(index, order)
@@ -150,10 +188,33 @@ class Reload:
         self._waits_for.discard(index)
         if self._waits_for:
             return
-        if isinstance(self._order, Prepare):
+        if self._refusal:
+            self._refuse(self._refusal)
+        elif isinstance(self._order, Prepare):
             self._take()
         else:
             self._end()
+
+    def _replace(self, index: int, why: str) -> None:
+        """End a worker that cannot take what it prepared.
+
+        It may go on with old tokens. The one in its place begins with new ones.
+        """
+        if index in self._ending:
+            return
+        self._ending.add(index)
+        logger.error("a worker cannot take new settings, and ends: %s", why)
+        self._retire(index)
+
+    def _silence(self) -> str:
+        """Tell which workers did not prepare in time, and what helps."""
+        pids = " ".join(f"{self._pid_of(index)}" for index in sorted(self._silent))
+        is_one = len(self._silent) == 1
+        does = "process does" if is_one else "processes do"
+        return (
+            f"worker {does} not answer: {pids}; replace {'it' if is_one else 'them'} by"
+            f" `kill {pids}`, and send SIGHUP again"
+        )
 
     def _take(self) -> None:
         renewal = self._renewal
@@ -186,6 +247,8 @@ class Reload:
         )
         self.reading = replace(self.reading, refused=time.time())
         for index in self._workers:
-            self._send(index, Leave(self.reading))
+            # A silent one is told as soon as it answers.
+            if index not in self._silent:
+                self._send(index, Leave(self.reading))
         if self._is_wanted:
             self.begin()

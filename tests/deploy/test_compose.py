@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from runtime.config import load_settings
+from runtime.doctor.findings import GRACE_SECONDS
 from runtime.server.room import ALL_BYTES
 from tests.deploy.test_kubernetes import FORK_SERVER_BYTES, WORKER_BYTES
 from tests.deploy.tools import DEPLOY
@@ -42,7 +43,8 @@ def test_there_is_the_memory_for_all_workers_a_trial_and_its_files():
     )
     assert needed <= int(OURS["mem_limit"].removesuffix("g")) * GIB
     assert config.max_upload_bytes < files
-    assert config.drain_seconds < int(OURS["stop_grace_period"].removesuffix("s"))
+    grace = int(OURS["stop_grace_period"].removesuffix("s"))
+    assert config.drain_seconds < GRACE_SECONDS <= grace
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from bundle.store import ModelStore
 from runtime.cli import main
 from runtime.config import Config, config_from_json, load_settings, variable
+from runtime.doctor.findings import GRACE_SECONDS
 from runtime.http.routes import ROUTES, Lane
 from runtime.server.room import ALL_BYTES
 from tests.deploy.custom_kinds import SCHEMAS
@@ -190,10 +191,8 @@ def test_the_end_has_time_for_the_requests_in_hand(folder):
     container = container_of(deployment(folder))
     before = container["lifecycle"]["preStop"]["sleep"]["seconds"]
     # The kubelet must have seen the pod unready, and a hung worker replaced, before.
-    assert (
-        before + config_of(folder).drain_seconds
-        < pod_of(deployment(folder))["terminationGracePeriodSeconds"]
-    )
+    grace = pod_of(deployment(folder))["terminationGracePeriodSeconds"] - before
+    assert config_of(folder).drain_seconds < GRACE_SECONDS <= grace
     liveness = container["livenessProbe"]
     assert liveness["periodSeconds"] * liveness["failureThreshold"] > 10 + 2 * 10
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from runtime.config import Config, load_settings
+from runtime.doctor.findings import GRACE_SECONDS
 from runtime.server.heartbeat import LOOK_SECONDS
 from tests.deploy.tools import DEPLOY, run_tool
 from tests.documents import ROOT, blocks
@@ -127,7 +128,7 @@ def test_the_folders_are_those_of_the_settings():
 
 
 def test_times_and_codes_agree_with_the_service():
-    assert int(of("TimeoutStopSec")) > Config().drain_seconds
+    assert int(of("TimeoutStopSec")) >= GRACE_SECONDS > Config().drain_seconds
     assert int(of("WatchdogSec")) > 10 * LOOK_SECONDS
     # The exit code of WrongInput and ConfigError: docs/reference/errors.md.
     assert of("RestartPreventExitStatus") == "2"

@@ -12,6 +12,7 @@ from runtime.ray.cluster import connected
 from trainer.errors import ClusterFailed
 from trainer.fleet import OPTION, Fleet
 from trainer.learner import Learner
+from trainer.ray.internals import UNSEEN, kill_controller
 from trainer.ray.network import write_network
 from trainer.ray.storage import Storage
 from trainer.samples import Samples
@@ -193,7 +194,7 @@ class RayTraining:
             )
 
     def _failed(self, text: str) -> ClusterFailed:
-        if "cluster storage" in text:
+        if UNSEEN in text:
             return ClusterFailed(self._unseen)
         return ClusterFailed(
             f"the training on Ray failed, and was begun again {_FAILURES} times;"
@@ -236,23 +237,8 @@ class _Run(threading.Thread):
         process at once, and the command's own sentence is lost.
         """
         if self.is_alive():
-            _kill_controller()
+            kill_controller()
             self.join(_PATIENCE)
-
-
-def _kill_controller() -> None:
-    """Kill the process that controls the workers, which has no name to find it by."""
-    import ray
-    from ray._private.state import actors
-    from ray._private.worker import global_worker
-
-    # Ray's own types of these are wider, or missing.
-    job: Any = ray.JobID.from_hex(ray.get_runtime_context().get_job_id())
-    found: Any = actors(job_id=job)
-    worker: Any = global_worker
-    for number, actor in found.items():
-        if "TrainController" in actor["ActorClassName"]:
-            worker.core_worker.kill_actor(ray.ActorID.from_hex(number), True)
 
 
 def _reason(text: str) -> str:

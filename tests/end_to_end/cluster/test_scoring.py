@@ -104,6 +104,11 @@ def when_done(folder: Path, out: str, count: int, process: subprocess.Popen) -> 
     until(is_so, f"{count} parts are done", PATIENCE)
 
 
+def assert_quiet(folder: Path) -> None:
+    """Check that no command has repeated what Ray says of lost processes."""
+    assert "(raylet)" not in (folder / "score.log").read_text()
+
+
 def test_killed_processes_and_a_killed_command_lose_and_double_no_row(
     folder, cluster, environment
 ):
@@ -116,6 +121,7 @@ def test_killed_processes_and_a_killed_command_lose_and_double_no_row(
             victim.wait(PATIENCE)
         when_done(folder, "killed", 15, command)
         command.kill()
+    assert_quiet(folder)
     done = list((folder / "killed" / "_parts").glob("*.json"))
     assert 15 <= len(done) < COUNT
     told = run(f"{score} --resume", folder)
@@ -150,6 +156,7 @@ def test_a_process_that_is_killed_again_and_again_ends_the_run(
         until(has_ended, "the end of the command", PATIENCE)
         assert command.wait() == 1
     assert 6 <= len(killed) <= most
+    assert_quiet(folder)
     last = (folder / "score.log").read_text().splitlines()[-1]
     assert last.startswith("Error: a process of the cluster was lost several times")
     assert not list((folder / f"lost{most}").glob("part-*"))
@@ -179,6 +186,7 @@ def test_a_killed_node_loses_and_doubles_no_row(folder, cluster, environment):
         assert len(cluster.processes(SCORER)) == 3  # one on each node
         cluster.kill_node(node)
         assert command.wait(PATIENCE) == 0, (folder / "score.log").read_text()
+    assert_quiet(folder)
     assert_whole(folder, "nodes")
 
 

@@ -90,6 +90,14 @@ def test_too_little_memory_disk_and_files_are_doubtful(find, monkeypatch):
     assert "may have 20 files open" in told[-1]
 
 
+def test_an_end_that_takes_longer_than_managers_wait_is_doubtful(find):
+    assert find(drain_seconds=24) == []
+    ((stops, told),) = find(drain_seconds=60)
+    assert not stops
+    assert "'drainSeconds' is 60" in told
+    assert "TimeoutStopSec" in told
+
+
 def test_cuda_that_is_demanded_and_missing_stops_the_start(find, monkeypatch):
     monkeypatch.setattr(findings, "why_no_cuda", lambda: "there is no GPU here")
     ((stops, sentence),) = find(provider="cuda")

@@ -6,7 +6,7 @@ import pytest
 
 from runtime.config import Config, ConfigError, Settings
 from runtime.server.orders import Leave, Prepare, Take, Word
-from runtime.server.reload import Reload
+from runtime.server.reload import LIMIT_LOOKS, Reload
 
 OLD = Config()
 
@@ -27,6 +27,7 @@ class Crew:
             self.check,
             lambda index, order: self.orders[index].append(order),
             self.retired.append,
+            lambda index: 4711 + index,
             2,
         )
 
@@ -43,6 +44,10 @@ class Crew:
         """Let a worker answer its last order."""
         number = self.orders[index][-1].number
         self.reload.hear(index, Word(0, number, refusal))
+
+    def look(self, looks=LIMIT_LOOKS):
+        for _ in range(looks):
+            self.reload.look()
 
 
 @pytest.fixture
@@ -180,6 +185,110 @@ def test_a_worker_that_cannot_take_what_it_prepared_is_replaced(crew, caplog):
     crew.say(1, "its network hangs")
     assert crew.retired == [1]
     assert "read anew" not in caplog.text
+    crew.reload.replaced(1)
+    assert "the settings were read anew; changed: rate" in caplog.text
+
+
+def test_a_worker_that_does_not_prepare_in_time_keeps_all_from_it(crew, caplog):
+    crew.config = Config(rate="5-S")
+    crew.reload.begin()
+    crew.say(0)
+    crew.look(LIMIT_LOOKS - 1)
+    assert kinds(crew) == [[Prepare], [Prepare]]
+    crew.look(1)
+    # The one that has prepared drops it. The other one gets nothing more to read.
+    assert kinds(crew) == [[Prepare, Leave], [Prepare]]
+    assert crew.reload.config == OLD
+    assert crew.reload.reading.refused is not None
+    assert crew.retired == []
+    (record,) = [r for r in caplog.records if r.levelno == logging.ERROR]
+    assert "the old ones hold: worker process does not answer: 4712;" in record.message
+    assert "`kill 4712`" in record.message
+
+
+def test_a_late_worker_drops_what_it_prepared_and_follows_the_next_change(crew):
+    crew.config = Config(rate="5-S")
+    crew.reload.begin()
+    crew.say(0)
+    crew.look()
+    crew.say(1)
+    assert kinds(crew) == [[Prepare, Leave], [Prepare, Leave]]
+    assert crew.orders[1][-1].reading == crew.reload.reading
+    assert crew.reload.config == OLD
+    crew.reload.begin()
+    for _ in range(2):
+        crew.say(0)
+        crew.say(1)
+    assert crew.reload.config == Config(rate="5-S")
+
+
+def test_while_a_worker_hangs_no_order_fills_its_pipe(crew, caplog):
+    crew.reload.begin()
+    crew.look()
+    for _ in range(3):
+        crew.reload.begin()
+    assert kinds(crew) == [[Prepare], [Prepare]]
+    assert caplog.text.count("worker processes do not answer: 4711 4712;") == 4
+    # Others in their places answer, and the next change reaches them.
+    crew.reload.replaced(0)
+    crew.reload.replaced(1)
+    crew.reload.begin()
+    for _ in range(2):
+        crew.say(0)
+        crew.say(1)
+    assert kinds(crew) == [[Prepare, Prepare, Take]] * 2
+
+
+def test_a_refusal_is_told_when_all_have_answered_or_are_late(crew, caplog):
+    crew.reload.begin()
+    crew.say(0, "a file of tokens cannot be read")
+    assert kinds(crew) == [[Prepare], [Prepare]]
+    crew.look()
+    assert kinds(crew) == [[Prepare, Leave], [Prepare]]
+    assert "a file of tokens cannot be read; worker process does not" in caplog.text
+
+
+def test_a_change_that_was_wanted_meanwhile_is_refused_too(crew, caplog):
+    crew.reload.begin()
+    crew.reload.begin()
+    crew.look()
+    assert kinds(crew) == [[Prepare], [Prepare]]
+    assert caplog.text.count("the old ones hold") == 2
+
+
+def test_the_time_begins_anew_for_a_worker_that_just_started(crew):
+    crew.reload.begin()
+    crew.say(0)
+    crew.look(LIMIT_LOOKS - 1)
+    crew.reload.replaced(1)
+    crew.look(LIMIT_LOOKS - 1)
+    crew.say(1)
+    assert kinds(crew) == [[Prepare, Take], [Prepare, Prepare, Take]]
+
+
+def test_each_step_has_its_own_time(crew):
+    crew.reload.begin()
+    crew.look(LIMIT_LOOKS - 1)
+    crew.say(0)
+    crew.say(1)
+    crew.look(LIMIT_LOOKS - 1)
+    crew.say(0)
+    crew.say(1)
+    assert crew.retired == []
+    crew.look()  # nothing is on its way
+    assert kinds(crew) == [[Prepare, Take], [Prepare, Take]]
+
+
+def test_a_worker_that_does_not_take_in_time_is_replaced_once(crew, caplog):
+    crew.config = Config(rate="5-S")
+    crew.reload.begin()
+    crew.say(0)
+    crew.say(1)
+    crew.say(0, "its network hangs")
+    crew.look(2 * LIMIT_LOOKS)
+    assert crew.retired == [0, 1]
+    assert "and ends: it does not answer" in caplog.text
+    crew.reload.replaced(0)
     crew.reload.replaced(1)
     assert "the settings were read anew; changed: rate" in caplog.text
 
