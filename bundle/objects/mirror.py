@@ -30,7 +30,8 @@ from bundle.objects.object_store import RECENT, ObjectStore
 from bundle.objects.uses import Uses
 from bundle.params import MODEL_NAME
 from bundle.staging import Staging, locked, replace_files, sync, sync_tree
-from bundle.store import ModelStore, no_model
+from bundle.store import ModelStore
+from bundle.store_errors import no_label, no_model, no_version
 from bundle.trash import Trash
 from bundle.variants import EXPORTED
 from bundle.version import touch
@@ -218,8 +219,9 @@ class Mirror:
             )
         if entry is None:
             raise no_model(name)
-        what = f"label {label[:64]!r}" if label is not None else f"version {number}"
-        raise ModelNotFound(f"model {name!r} has no {what}")
+        if label is not None:
+            raise no_label(name, label)
+        raise no_version(name, str(number))
 
     def adopt(self, name: str, number: int, staged: Path) -> None:
         """Take a folder that was just published here, in place of a fetch.

@@ -32,7 +32,7 @@ from bundle.objects.entry import Entry, Pointed, Published
 from bundle.objects.manifest import Blob, Manifest
 from bundle.params import FILE_NAME as PARAMS
 from bundle.params import MODEL_NAME
-from bundle.store import no_model
+from bundle.store_errors import no_model
 from bundle.version import VERSION_NAME
 from bundle.version_labels import LABEL_NAME
 
