@@ -147,7 +147,7 @@ class MirroredStore(ModelStore):
         """See ``ModelStore``; the label is set in the object store first."""
         check_label(label)
         self.check_origin(name, number, origin)
-        record = self.mirror.record(name, number)
+        record = self.mirror.copy.record(name, number)
         id_ = record.id if record else ""
         self.mirror.objects.set_label(name, label, number, id_)
         logger.info("%s label %s is version %d", name, label, number)
@@ -191,13 +191,13 @@ class MirroredStore(ModelStore):
         """See ``ModelStore``: a version that is in memory makes no room for others."""
 
         def opened(version: Version) -> T:
-            held = self.mirror.uses.hold(version.name, version.number)
+            held = self.mirror.copy.uses.hold(version.name, version.number)
             try:
                 model = open_version(version)
             except BaseException:
-                self.mirror.uses.release(held)
+                self.mirror.copy.uses.release(held)
                 raise
-            weakref.finalize(model, self.mirror.uses.release, held)
+            weakref.finalize(model, self.mirror.copy.uses.release, held)
             return model
 
         return opened
@@ -212,7 +212,7 @@ class MirroredStore(ModelStore):
         Raises:
             StoreUnreachable: the object store does not answer.
         """
-        record = self.mirror.record(version.name, version.number)
+        record = self.mirror.copy.record(version.name, version.number)
         if record is None:
             raise no_model(version.name)
         try:
