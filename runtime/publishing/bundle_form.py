@@ -25,7 +25,8 @@ from bundle.folder import ONNX, SAVED_MODEL
 from bundle.leftovers import lies_in_leftover
 from bundle.member_names import COMPONENT
 from bundle.params import FILE_NAME as PARAMS
-from bundle.params import params_from_json, read_stored, write_stored
+from bundle.params_checks import params_from_json
+from bundle.params_file import read_stored, write_stored
 from bundle.sample import FILE_NAME as SAMPLE
 from bundle.upload import Limits, Readable
 from runtime.errors import InvalidInput
