@@ -9,7 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from bundle.params import Params, write_params
+from bundle.params import Params
+from bundle.params_file import write_params
 
 _SHAPE = (224, 224, 3)
 

@@ -13,7 +13,8 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from bundle.params import Params, write_params
+from bundle.params import Params
+from bundle.params_file import write_params
 from runtime.backends.onnx import NCHW_INPUTS
 
 _SIDE = 224

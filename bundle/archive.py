@@ -8,62 +8,26 @@ its end. ``TarFile.extractall`` is not used: attackers have got round its filter
 
 from __future__ import annotations
 
-import re
 import tempfile
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from bundle.bare import CONFIG, SAVED_MODEL_FOLDER
 from bundle.entry import Entry
 from bundle.errors import ArchiveError, TooLarge
 from bundle.foreign import GZIP, told_by
 from bundle.leftovers import lies_in_leftover
+from bundle.member_names import MemberNames, parts_of
 from bundle.tarball import is_header, read_tar
+from bundle.upload import DEFAULT_LIMITS, Limits, Readable, Upload
 from bundle.version import MARKS, model_folder
 from bundle.versioned import lift, lift_newest
 from bundle.zipball import MAGIC, read_zip
 
-# One part of a path. It may not begin with a dot: see ``bundle.leftovers``.
-COMPONENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+=@,~ -]{0,199}")
-_CHUNK = 1 << 18
 # An archive without a top folder has one of these files at its top.
 _TOP_FILES = (*MARKS, CONFIG)
 # This many first bytes tell one kind of file from another.
 HEAD = 512
-
-
-class Readable(Protocol):
-    """The source of an archive's bytes, such as a request's body."""
-
-    def read(self, size: int = ..., /) -> bytes:
-        """Return at most ``size`` bytes, and no bytes at the end."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """The limits on an archive's content.
-
-    Attributes:
-        total_bytes: most bytes of the unpacked archive; a tar's headers count.
-        members: most files and folders; those that are passed over count.
-        depth: most folders inside one another; the top folder counts.
-        ratio: most unpacked bytes for each received byte, beyond the first
-            ``ratio_from`` bytes; the weights of a model hardly shrink.
-        ratio_from: unpacked bytes from which ``ratio`` holds.
-    """
-
-    # A gigabyte is more than any Keras application's SavedModel (VGG16 has 0.55 GB).
-    total_bytes: int = 1 << 30
-    members: int = 1000
-    depth: int = 8
-    ratio: int = 200
-    ratio_from: int = 1 << 24
-
-
-DEFAULT_LIMITS = Limits()
 
 
 def unpack(
@@ -96,7 +60,7 @@ def unpack(
             and no file beside them.
         TooLarge: it unpacks to more than the limit.
     """
-    source = _Source(stream, gzipped, limits)
+    source = Upload(stream, gzipped, limits)
     head = source.peek(HEAD)
     if not head:
         raise ArchiveError("the upload is empty; send a tar of the bundle's folder")
@@ -125,16 +89,17 @@ def is_archive(head: bytes) -> bool:
     return is_known or bool(told_by(head, only_archives=True))
 
 
-def _members(source: _Source) -> Iterator[Entry]:
+def _members(source: Upload) -> Iterator[Entry]:
     yield from read_tar(source)
     # Gzip's checksum stands at the end of its data, and proves the rest.
-    source.drain()
+    for _ in source.pieces():
+        pass
 
 
-def _unpack_zip(source: _Source, folder: Path, limits: Limits) -> str:
+def _unpack_zip(source: Upload, folder: Path, limits: Limits) -> str:
     # The file has no name in the folder, and is gone when it is closed.
     with tempfile.TemporaryFile(dir=folder) as file:
-        while chunk := source.read(_CHUNK):
+        for chunk in source.pieces():
             file.write(chunk)
         total = min(
             limits.total_bytes, limits.ratio_from + limits.ratio * source.came_bytes
@@ -147,7 +112,7 @@ def _take(entries: Iterator[Entry], folder: Path, limits: Limits) -> str:
     tops: list[str] = []
     loose: list[str] = []
     count = 0
-    names = _Names()
+    names = MemberNames()
     for entry in entries:
         count += 1
         if count > limits.members:
@@ -162,7 +127,7 @@ def _take(entries: Iterator[Entry], folder: Path, limits: Limits) -> str:
             )
         if lies_in_leftover(entry.name.split("/")):
             continue
-        parts = _checked_parts(entry, limits)
+        parts = parts_of(entry, limits.depth)
         if not parts:
             continue
         if parts[0] not in tops:
@@ -193,52 +158,6 @@ def _take(entries: Iterator[Entry], folder: Path, limits: Limits) -> str:
     return tops[0]
 
 
-class _Names:
-    """The names so far; it refuses a file that comes twice, or in two spellings.
-
-    Names are compared without regard to case, because the archive must mean the same
-    on every file system.
-    """
-
-    def __init__(self) -> None:
-        self._spellings: dict[str, str] = {}
-        self._files: set[str] = set()
-
-    def add(self, entry: Entry, parts: list[str]) -> None:
-        for end in range(1, len(parts) + 1):
-            spelling = "/".join(parts[:end])
-            known = self._spellings.setdefault(spelling.casefold(), spelling)
-            if known != spelling:
-                raise ArchiveError(
-                    f"the archive holds {known!r} and {spelling!r}, which are one name"
-                    " on some file systems"
-                )
-        if not entry.is_folder:
-            if spelling in self._files:
-                raise ArchiveError(f"the archive holds {entry.shown} twice")
-            self._files.add(spelling)
-
-
-def _checked_parts(entry: Entry, limits: Limits) -> list[str]:
-    if entry.oddity:
-        raise ArchiveError(
-            f"the archive holds {entry.oddity}, {entry.shown}; only files and folders"
-            " are taken"
-        )
-    if entry.name.startswith("/"):
-        raise ArchiveError(f"the archive holds an absolute name, {entry.shown}")
-    parts = [part for part in entry.name.split("/") if part not in ("", ".")]
-    if len(parts) > limits.depth:
-        raise ArchiveError(f"{entry.shown} lies more than {limits.depth} deep")
-    for part in parts:
-        if not COMPONENT.fullmatch(part):
-            raise ArchiveError(
-                f"the archive holds a name that is not taken, {entry.shown};"
-                " use letters, digits and '_', '-', '.'"
-            )
-    return parts
-
-
 def _write(entry: Entry, path: Path) -> None:
     try:
         if entry.is_folder:
@@ -252,125 +171,3 @@ def _write(entry: Entry, path: Path) -> None:
         raise ArchiveError(
             f"{entry.shown} is a file and a folder in the same archive"
         ) from ex
-
-
-class _Source:
-    """The archive's bytes, without one layer of gzip, and no more than the limit."""
-
-    def __init__(self, stream: Readable, gzipped: bool, limits: Limits) -> None:
-        self._packed = _Packed(stream, limits.total_bytes)
-        self._chunks = _inflate(self._packed, gzipped)
-        self._ready = b""
-        self._left = limits.total_bytes
-        self._limit = limits.total_bytes
-        self._limits = limits
-
-    @property
-    def came_bytes(self) -> int:
-        """The number of bytes received so far, still gzipped."""
-        return self._packed.size
-
-    def peek(self, size: int) -> bytes:
-        """Return the next bytes, and let ``read`` return them again."""
-        head = self.read(size)
-        self._ready = head + self._ready
-        return head
-
-    def read(self, size: int, /) -> bytes:
-        """Return ``size`` bytes; fewer only at the end."""
-        parts: list[bytes] = []
-        while size > 0:
-            if not self._ready:
-                self._ready = next(self._chunks, b"")
-                if not self._ready:
-                    break
-                self._left -= len(self._ready)
-                if self._left < 0:
-                    raise TooLarge(
-                        f"the archive unpacks to more than {self._limit} bytes"
-                    )
-                self._check_ratio()
-            part, self._ready = self._ready[:size], self._ready[size:]
-            parts.append(part)
-            size -= len(part)
-        return b"".join(parts)
-
-    def _check_ratio(self) -> None:
-        unpacked = self._limit - self._left
-        limits = self._limits
-        if unpacked > limits.ratio_from + limits.ratio * self._packed.size:
-            raise TooLarge(
-                f"the archive unpacks to more than {limits.ratio} times its size"
-            )
-
-    def drain(self) -> None:
-        """Read and drop the rest."""
-        while self.read(_CHUNK):
-            pass
-
-
-class _Packed:
-    """An upload's bytes as they come, up to the limit for the unpacked archive.
-
-    The limit is needed here too, because a gzip can go on for ever and hold nothing.
-
-    Attributes:
-        size: bytes read so far.
-    """
-
-    def __init__(self, stream: Readable, max_bytes: int) -> None:
-        self._stream = stream
-        self._max_bytes = max_bytes
-        self.size = 0
-
-    def read(self, size: int = -1) -> bytes:
-        chunk = self._stream.read(size)
-        self.size += len(chunk)
-        if self.size > self._max_bytes:
-            raise TooLarge(f"the upload is larger than {self._max_bytes} bytes")
-        return chunk
-
-
-def _inflate(stream: Readable, gzipped: bool) -> Iterator[bytes]:
-    chunk = _read_some(stream)
-    if len(chunk) == 1:  # a gzip is told by two bytes
-        chunk += _read_some(stream)
-    if not chunk:
-        return
-    if not chunk.startswith(GZIP):
-        if gzipped:
-            raise ArchiveError(
-                "the upload is not gzipped, and its Content-Encoding says gzip"
-            )
-        while chunk:
-            yield chunk
-            chunk = _read_some(stream)
-        return
-    inflater = zlib.decompressobj(wbits=31)
-    try:
-        while chunk:
-            yield from _pieces(inflater, chunk)
-            if inflater.eof:
-                break
-            chunk = _read_some(stream)
-    except zlib.error as ex:
-        raise ArchiveError(
-            "the upload is not whole gzip data: it is damaged, or was sent as text;"
-            " send it with: curl --data-binary @NAME.tar.gz"
-        ) from ex
-    if not inflater.eof:
-        raise ArchiveError("the upload is cut short: its gzip data does not end")
-    if inflater.unused_data or _read_some(stream):
-        raise ArchiveError("the upload goes on after its gzip data ends")
-
-
-def _pieces(inflater: zlib._Decompress, chunk: bytes) -> Iterator[bytes]:
-    # The second argument bounds a piece: a few bytes can inflate to a gigabyte, which
-    # must never be in memory at once.
-    while piece := inflater.decompress(chunk, _CHUNK):
-        yield piece
-        chunk = inflater.unconsumed_tail
-
-
-def _read_some(stream: Readable) -> bytes:
-    return stream.read(_CHUNK)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from bundle.errors import BundleError
 from bundle.manifest import verify_manifest
 from bundle.params import FILE_NAME as PARAMS
-from bundle.params import Params, read_params
+from bundle.params import Params
+from bundle.params_file import read_params
 from bundle.triton import TritonConfig, read_config
 from bundle.variants import Variant, onnx_file
 

@@ -130,6 +130,22 @@ def model_folder(version: Path) -> Path:
     return version
 
 
+def version_folder(model: Path, number: str) -> Path:
+    """Return the folder of a version; TensorFlow Serving takes 00000123 for 123.
+
+    The folder with the fewest zeros is the version, if several have its number.
+    """
+    folder = model / number
+    if folder.exists():
+        return folder
+    same = [
+        path
+        for path in model.glob(f"0*{number}")
+        if VERSION_FOLDER.fullmatch(path.name) and int(path.name) == int(number)
+    ]
+    return min(same, key=lambda path: len(path.name), default=folder)
+
+
 def version_of(folder: Path) -> Path | None:
     """Return the version, ``NAME/<n>``, whose files are in a folder; None if in none.
 

@@ -7,6 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
+from bundle.errors import ConflictError
 from bundle.staging import replace_file, sync
 from bundle.version import touch
 
@@ -15,6 +16,16 @@ LABEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
 LABEL_RULE = "a letter, then up to 62 letters, digits, '_', '-' or '.'"
 # The version with this label serves requests that name no version.
 STABLE = "stable"
+
+
+def check_label(label: str) -> None:
+    """Check that a text may be a label.
+
+    Raises:
+        ConflictError: it may not.
+    """
+    if not LABEL_NAME.fullmatch(label):
+        raise ConflictError(f"{label[:64]!r} is no name for a label: {LABEL_RULE}")
 
 
 class VersionLabels:

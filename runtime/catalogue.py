@@ -13,11 +13,13 @@ import orjson
 from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.folder import open_bundle
 from bundle.packing import Packed, pack
-from bundle.params import params_from_json, read_params
+from bundle.params_checks import params_from_json
+from bundle.params_file import read_params
 from bundle.parity import Parity, read_parity
 from bundle.spec import ModelSpec
 from bundle.staging import locked
-from bundle.store import ModelStore, unloaded
+from bundle.store import ModelStore
+from bundle.store_errors import unloaded
 from bundle.variants import VARIANTS, Variant, parity_file
 from bundle.version import Away, Version, mark_of
 from runtime.backends import TensorSpec

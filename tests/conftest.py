@@ -59,6 +59,7 @@ LONGEST = (
     "exporter/rewrites/test_hashing.py",
     "exporter/rewrites/test_convolutions.py",
     "bundle/test_store.py",
+    "bundle/test_publication.py",
 )
 
 # Tests of this folder share a browser.

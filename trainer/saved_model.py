@@ -15,7 +15,8 @@ from bundle.disk import as_disk_error
 from bundle.folder import LABELS, SAVED_MODEL, SIGNATURE
 from bundle.manifest import write_manifest
 from bundle.model_file import KERAS_MODEL
-from bundle.params import Params, Preprocess, write_params
+from bundle.params import Params, Preprocess
+from bundle.params_file import write_params
 from bundle.sample import FILE_NAME as SAMPLE
 from exporter.sources.inference import export_inference
 from trainer.data import DataSet

@@ -1,8 +1,10 @@
 """Models in an object store (S3, Google's, Azure's), and a copy on this machine.
 
-``object_store`` publishes versions, labels and removals there; ``mirror`` keeps a
-folder of this machine like it, as far as this machine serves the models;
-``mirrored_store`` is the ``ModelStore`` over both. ``bucket`` alone imports obstore.
+``object_reader`` finds what is there, and ``object_store`` publishes versions, labels
+and removals; ``blobs``, ``manifests``, ``object_labels`` and ``change_list`` each write
+one kind of objects. ``mirror`` keeps a folder of this machine like the store, as far as
+this machine serves the models; ``mirrored_store`` is the ``ModelStore`` over both.
+``bucket`` alone imports obstore.
 Only ``address`` and ``opening`` are imported where ``modelDir`` is a folder.
 
 The keys, below the URL's own path::

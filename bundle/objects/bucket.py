@@ -13,8 +13,7 @@ import hashlib
 import logging
 import os
 import re
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -44,6 +43,10 @@ SECONDS = 15.0
 # obstore repeats what may be repeated, within so many seconds.
 RETRY_SECONDS = 10.0
 _CHUNK = 8 << 20
+# A write whose answer was lost is looked after, and repeated, so often.
+TRIES = 5
+# Changes of one object by others, in a row, after which a writer gives up.
+CONFLICTS = 20
 
 _STATUS = re.compile(r"status code: (\d{3})")
 
@@ -52,7 +55,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _TIME = "time"
 
 _REFUSED = "the object store refuses the credentials, or there are none"
-_NO_BUCKET = "the object store has no such bucket"
+NO_BUCKET = "the object store has no such bucket"
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,7 @@ class Bucket:
     def look(self, key: str) -> Listed | None:
         """Ask for an object's size and tag; None if it is not there."""
         try:
-            with _translated():
-                return _listed(obstore.head(self._store, key))
+            return _listed(self.head(key))
         except FileNotFoundError:
             return None
 
@@ -125,14 +127,38 @@ class Bucket:
     def replace(self, key: str, content: bytes, tag: str) -> bool:
         """Replace an object that still has this tag; False if it has another."""
         try:
-            with _translated():
-                there = obstore.head(self._store, key)
+            there = self.head(key)
         except FileNotFoundError:
             return False
-        return there["e_tag"] == tag and self._swap(key, content, there)
+        return there["e_tag"] == tag and self.swap(key, content, there)
 
-    def _swap(self, key: str, content: bytes, there: ObjectMeta) -> bool:
-        """Let the store itself compare and replace; False if the object has changed."""
+    def update(self, key: str, change: Callable[[bytes | None], bytes]) -> bool:
+        """Change an object, or create it, by compare-and-set.
+
+        Args:
+            key: its key.
+            change: makes the new content of the old one, or of None.
+
+        Returns:
+            False if somebody else has changed it meanwhile; it is as they left it.
+        """
+        found = self.read(key)
+        content = change(found[0] if found else None)
+        if found is None:
+            return self.create(key, content)
+        return found[0] == content or self.replace(key, content, found[1])
+
+    def swap(self, key: str, content: bytes, there: ObjectMeta) -> bool:
+        """Let the store itself compare and replace.
+
+        Args:
+            key: the object's key.
+            content: its new content.
+            there: the answer of ``head``.
+
+        Returns:
+            False if the object has changed since then.
+        """
         mode: Any = {"e_tag": there["e_tag"]}
         if there["version"]:  # Google's store compares this, and the others the tag
             mode["version"] = there["version"]
@@ -166,9 +192,7 @@ class Bucket:
         """
         digest = hashlib.sha256()
         with path.open("xb") as stream:
-            with _translated():
-                there = obstore.head(self._store, key)["size"]
-            if there != size:
+            if self.head(key)["size"] != size:
                 return ""
             # Each piece is a request of its own, so a slow store never runs into the
             # limit of a request only because a file is large.
@@ -189,14 +213,13 @@ class Bucket:
                     for meta in page:
                         found[meta["path"]] = _listed(meta)
         except FileNotFoundError:
-            raise _no_bucket() from None
+            raise StoreUnreachable(NO_BUCKET) from None
         return found
 
     def changed(self, key: str) -> float:
         """Return when an object was written, by the store's clock; 0 without it."""
         try:
-            with _translated():
-                return obstore.head(self._store, key)["last_modified"].timestamp()
+            return self.head(key)["last_modified"].timestamp()
         except FileNotFoundError:
             return 0.0
 
@@ -214,28 +237,14 @@ class Bucket:
         with contextlib.suppress(FileNotFoundError), _translated():
             obstore.delete(self._store, key)
 
-    def probe(self) -> None:
-        """Check that the store keeps conditions: two creations of one key.
+    def head(self, key: str) -> ObjectMeta:
+        """Ask what the store knows of an object.
 
         Raises:
-            StoreError: it lets both win, or replaces an object whose tag has changed,
-                so two publishers at a time would lose a version there.
+            FileNotFoundError: the object is not there.
         """
-        key = f"probes/{uuid.uuid4().hex}"
-        try:
-            first = self.create(key, b"1")
-        except FileNotFoundError:
-            raise _no_bucket() from None
-        try:
-            if not first or self.create(key, b"2"):
-                raise _careless("lets two programs create one object")
-            with _translated():
-                there = obstore.head(self._store, key)
-            if not self._swap(key, b"3", there) or self._swap(key, b"4", there):
-                raise _careless("replaces an object that has changed meanwhile")
-        finally:
-            with contextlib.suppress(StoreError):
-                self.delete(key)
+        with _translated():
+            return obstore.head(self._store, key)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -322,20 +331,9 @@ def _why(text: str) -> str:
     if found and found[1] in ("401", "403"):
         return _REFUSED
     if found and found[1] == "404":  # a missing object is no error of this kind
-        return _NO_BUCKET
+        return NO_BUCKET
     if found:
         return f"the object store answers {found[1]}"
     if "TimedOut" in text:
         return "the object store does not answer in time"
     return "the object store does not answer"
-
-
-def _careless(what: str) -> StoreError:
-    return StoreError(
-        f"the object store {what}, so a version could be lost: this project only reads"
-        " it; publish into a store that keeps If-None-Match and If-Match"
-    )
-
-
-def _no_bucket() -> StoreError:
-    return StoreUnreachable(_NO_BUCKET)

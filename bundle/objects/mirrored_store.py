@@ -11,19 +11,18 @@ from typing import TypeVar
 
 from bundle.errors import (
     BundleError,
-    ConflictError,
     ModelNotFound,
     StoreError,
     StoreUnreachable,
 )
-from bundle.folder import open_whole
 from bundle.objects.mirror import Mirror
-from bundle.params import MODEL_NAME
+from bundle.publication import Check, Write, check_whole, written
 from bundle.spec import ModelSpec
-from bundle.staging import Staging, locked
-from bundle.store import ModelStore, no_model
+from bundle.staging import locked
+from bundle.store import ModelStore
+from bundle.store_errors import no_model, store_error
 from bundle.version import Away, Version
-from bundle.version_labels import LABEL_NAME, LABEL_RULE
+from bundle.version_labels import check_label
 
 T = TypeVar("T")
 
@@ -46,7 +45,6 @@ class MirroredStore(ModelStore):
     def __init__(self, mirror: Mirror) -> None:
         super().__init__(mirror.root)
         self.mirror = mirror
-        self._copies = Staging(mirror.root)
 
     def keep_versions(self, keep: int) -> None:
         """See ``ModelStore``."""
@@ -123,11 +121,7 @@ class MirroredStore(ModelStore):
         entry = self.mirror.index.entry(name)
         return self.version(name, max(entry.versions) if entry else 0)
 
-    def install(
-        self,
-        write: Callable[[Path], None],
-        check: Callable[[Path], str] = lambda staged: open_whole(staged).params.name,
-    ) -> Version:
+    def install(self, write: Write, check: Check = check_whole) -> Version:
         """See ``ModelStore``; the version is in the object store when this returns.
 
         Raises:
@@ -135,38 +129,25 @@ class MirroredStore(ModelStore):
                 and cannot be brought here yet, as the sentence says.
         """
         self.check_writable()
-        try:
-            with self._copies.folder() as staged:
-                write(staged)
-                name = check(staged)
-                if not MODEL_NAME.fullmatch(name):
-                    raise BundleError(f"{name[:128]!r} is no name for a model")
-                files = Version(name, 1, staged, ()).files()
-                number = self.mirror.objects.publish(staged, files, name)
-                logger.info("published %s version %d", name, number)
-                (staged / _OWN).write_text("{}")
-                self._take(name, number, staged)
-                own = self.root / name / str(number) / _OWN
-                # The mirror of another process may have brought it here first.
-                if own.parent.exists() and not own.exists():
-                    own.write_text("{}")
-        except OSError as ex:
-            raise StoreError(f"the store cannot be written: {ex.strerror}") from ex
+        with written(self._staging, write, check) as (staged, name):
+            files = Version(name, 1, staged, ()).files()
+            number = self.mirror.objects.publish(staged, files, name)
+            logger.info("published %s version %d", name, number)
+            (staged / _OWN).write_text("{}")
+            self._take(name, number, staged)
+            own = self.root / name / str(number) / _OWN
+            # The mirror of another process may have brought it here first.
+            if own.parent.exists() and not own.exists():
+                own.write_text("{}")
         return self.here.version(name, number)
 
     def set_label(
         self, name: str, label: str, number: int, origin: tuple[int, ...] | None = None
     ) -> None:
         """See ``ModelStore``; the label is set in the object store first."""
-        if not LABEL_NAME.fullmatch(label):
-            raise ConflictError(f"{label[:64]!r} is no name for a label: {LABEL_RULE}")
-        self.version(name, number)
-        if origin not in (None, self.origin(name, number)):
-            raise ConflictError(
-                f"version {number} of {name!r} was deleted and published anew"
-                " meanwhile; look at it, and set the label again"
-            )
-        record = self.mirror.record(name, number)
+        check_label(label)
+        self.check_origin(name, number, origin)
+        record = self.mirror.copy.record(name, number)
         id_ = record.id if record else ""
         self.mirror.objects.set_label(name, label, number, id_)
         logger.info("%s label %s is version %d", name, label, number)
@@ -210,13 +191,13 @@ class MirroredStore(ModelStore):
         """See ``ModelStore``: a version that is in memory makes no room for others."""
 
         def opened(version: Version) -> T:
-            held = self.mirror.uses.hold(version.name, version.number)
+            held = self.mirror.copy.uses.hold(version.name, version.number)
             try:
                 model = open_version(version)
             except BaseException:
-                self.mirror.uses.release(held)
+                self.mirror.copy.uses.release(held)
                 raise
-            weakref.finalize(model, self.mirror.uses.release, held)
+            weakref.finalize(model, self.mirror.copy.uses.release, held)
             return model
 
         return opened
@@ -231,7 +212,7 @@ class MirroredStore(ModelStore):
         Raises:
             StoreUnreachable: the object store does not answer.
         """
-        record = self.mirror.record(version.name, version.number)
+        record = self.mirror.copy.record(version.name, version.number)
         if record is None:
             raise no_model(version.name)
         try:
@@ -242,7 +223,7 @@ class MirroredStore(ModelStore):
                     version.name, version.number, record.id, whole.files()
                 )
         except OSError as ex:
-            raise StoreError(f"the store cannot be read: {ex.strerror}") from ex
+            raise store_error("read", ex) from ex
         if not is_shared:
             logger.info(
                 "%s version %d was changed elsewhere, and that stays",
@@ -261,7 +242,7 @@ class MirroredStore(ModelStore):
         try:
             self.mirror.bring(name, number, None)
         except OSError as ex:
-            raise StoreError(f"the store cannot be written: {ex.strerror}") from ex
+            raise store_error("written", ex) from ex
         except BundleError as ex:
             raise StoreError(str(ex)) from ex
 

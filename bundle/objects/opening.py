@@ -57,9 +57,10 @@ def open_objects(
     """
     bucket = open_place(url, is_patient=is_patient)
     # These modules import obstore, which a store in a folder does not need.
-    from bundle.objects.mirror import ENDLESS, Mirror
+    from bundle.objects.mirror import Mirror
     from bundle.objects.mirrored_store import MirroredStore
     from bundle.objects.object_store import ObjectStore
+    from bundle.objects.room import ENDLESS
 
     objects = ObjectStore(bucket, keep)
     return MirroredStore(Mirror(objects, folder, max_bytes or ENDLESS))

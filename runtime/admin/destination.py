@@ -12,10 +12,11 @@ import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
-from bundle.archive import DEFAULT_LIMITS, Limits, unpack
+from bundle.archive import unpack
 from bundle.disk import refusal
 from bundle.errors import ArchiveError, TooLarge
 from bundle.staging import Staging, sync, sync_tree
+from bundle.upload import DEFAULT_LIMITS, Limits
 from runtime.admin import Reader
 from runtime.admin.errors import AdminError, ServerFailed, WorkFailed
 

@@ -18,7 +18,7 @@ from bundle.folder import open_whole
 from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import write_manifest
 from bundle.params import FILE_NAME as PARAMS
-from bundle.params import write_stored
+from bundle.params_file import write_stored
 from runtime.admin import Admin, Description
 from runtime.admin.errors import Unreachable, WorkFailed
 from runtime.admin.parcel import open_parcel

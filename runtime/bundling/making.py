@@ -14,7 +14,9 @@ from bundle.folder import LABELS, ONNX, SIGNATURE
 from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import write_manifest
 from bundle.model_file import KERAS_MODEL
-from bundle.params import MODEL_NAME, params_from_json, write_params
+from bundle.params import MODEL_NAME
+from bundle.params_checks import params_from_json
+from bundle.params_file import write_params
 from bundle.version import Version
 from runtime.admin import Description
 from runtime.admin.errors import AdminError, WorkFailed

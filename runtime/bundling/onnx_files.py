@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from bundle.archive import COMPONENT
 from bundle.errors import BundleError
 from bundle.folder import ONNX
 from bundle.manifest import onnx_digest
+from bundle.member_names import COMPONENT
 from bundle.parity import FILE_NAME as PARITY
 from bundle.parity import read_parity
 from runtime.admin.errors import AdminError

@@ -42,7 +42,7 @@ class _Runtime(Group):
         try:
             return super().invoke(ctx)
         except (Failed, WrongInput) as ex:
-            from bundle.store import LISTS
+            from bundle.store_errors import LISTS
 
             # A server's own sentences come here, too.
             told = ex.message.replace(LISTS, "'runtime models list' lists")

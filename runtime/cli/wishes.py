@@ -12,7 +12,7 @@ import click
 
 from bundle.errors import BundleError
 from bundle.folder import MAX_LABELS_BYTES
-from bundle.params import params_from_json
+from bundle.params_checks import params_from_json
 
 if TYPE_CHECKING:  # --help must not wait for an engine.
     from runtime.bundling.wishes import Wishes

@@ -12,8 +12,8 @@ from typing import Any
 
 import falcon
 
-from bundle.archive import Readable
 from bundle.errors import TooLarge
+from bundle.upload import Readable
 from runtime.errors import InvalidInput
 from runtime.http.environ_keys import Environ
 from runtime.http.forms import parts_of, stream_parts

@@ -20,8 +20,8 @@ from multipart import (
     parse_options_header,
 )
 
-from bundle.archive import DEFAULT_LIMITS, Readable
 from bundle.errors import DomainError, TooLarge
+from bundle.upload import DEFAULT_LIMITS, Readable
 from runtime.errors import InvalidInput
 from runtime.http.plain_form import Part, plain_parts
 from runtime.publishing.bundle_form import Field

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bundle.params import MODEL_NAME
 from bundle.spec import ModelSpec
-from bundle.store import ModelStore, unloaded
+from bundle.store import ModelStore
+from bundle.store_errors import unloaded
 from bundle.version import Version
 
 # A change by hand inside a version's folder is seen at most so many seconds later.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from bundle.archive import COMPONENT
 from bundle.errors import BundleError
+from bundle.member_names import COMPONENT
 from runtime.programs.reading import refusal
 from runtime.programs.tensorflow_pb2 import FunctionDef, NodeDef
 from runtime.programs.walk import named

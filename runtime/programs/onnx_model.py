@@ -6,8 +6,8 @@ import os
 import stat
 from pathlib import Path
 
-from bundle.archive import COMPONENT
 from bundle.errors import BundleError
+from bundle.member_names import COMPONENT
 from runtime.programs.onnx_pb2 import FunctionProto, ModelProto, NodeProto, TensorProto
 from runtime.programs.reading import read, refusal
 from runtime.programs.walk import unknown_field, walk

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from bundle.archive import COMPONENT
+from bundle.member_names import COMPONENT
 from runtime.programs.graph import READING, WRITING, check_graph
 from runtime.programs.reading import read, refusal
 from runtime.programs.saver import check_saver

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 
-from bundle.archive import Readable
+from bundle.upload import Readable
 from runtime.errors import InvalidInput
 
 _CHUNK = 1 << 18

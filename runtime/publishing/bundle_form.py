@@ -19,13 +19,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypedDict
 
-from bundle.archive import COMPONENT, HEAD, Limits, Readable, is_archive, unpack
+from bundle.archive import HEAD, is_archive, unpack
 from bundle.errors import TooLarge
 from bundle.folder import ONNX, SAVED_MODEL
 from bundle.leftovers import lies_in_leftover
+from bundle.member_names import COMPONENT
 from bundle.params import FILE_NAME as PARAMS
-from bundle.params import params_from_json, read_stored, write_stored
+from bundle.params_checks import params_from_json
+from bundle.params_file import read_stored, write_stored
 from bundle.sample import FILE_NAME as SAMPLE
+from bundle.upload import Limits, Readable
 from runtime.errors import InvalidInput
 from runtime.publishing.base64_text import Base64Reader
 from runtime.publishing.bundle_name import choose_name

@@ -7,7 +7,8 @@ from pathlib import Path
 from bundle.bare import bare_name
 from bundle.errors import ArchiveError, BundleError
 from bundle.params import FILE_NAME as PARAMS
-from bundle.params import MODEL_NAME, write_stored
+from bundle.params import MODEL_NAME
+from bundle.params_file import write_stored
 
 
 def name_bundle(folder: Path, asked: str, top: str) -> None:

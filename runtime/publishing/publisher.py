@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bundle.archive import Limits, Readable, unpack
+from bundle.archive import unpack
 from bundle.errors import BundleError, ConflictError, DomainError, ModelNotFound
 from bundle.spec import ModelSpec
 from bundle.store import ModelStore
+from bundle.upload import Limits, Readable
 from bundle.version_labels import LABEL_NAME, LABEL_RULE
 from runtime.errors import BackendError, InvalidInput
 from runtime.models.registry import ModelRegistry

@@ -12,7 +12,8 @@ from typing import NamedTuple
 from bundle.errors import BundleError, ModelNotFound, StoreError
 from bundle.params import MODEL_NAME
 from bundle.spec import ModelSpec
-from bundle.store import ModelStore, unloaded
+from bundle.store import ModelStore
+from bundle.store_errors import unloaded
 from runtime.errors import BackendError, InvalidInput
 from runtime.models.registry import ModelRegistry
 

@@ -11,7 +11,9 @@ from bundle.errors import ModelNotFound
 from bundle.folder import LABELS
 from bundle.manifest import FILE_NAME as MANIFEST
 from bundle.manifest import verify_manifest, write_manifest
-from bundle.params import EARLY_KEYS, params_from_json, read_params, write_stored
+from bundle.params import EARLY_KEYS
+from bundle.params_checks import params_from_json
+from bundle.params_file import read_params, write_stored
 from bundle.staging import locked
 from bundle.version import Version
 from runtime.errors import InvalidInput

@@ -9,8 +9,9 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from bundle.archive import Limits, unpack
+from bundle.archive import unpack
 from bundle.errors import ArchiveError, TooLarge
+from bundle.upload import Limits
 
 Content = Mapping[str, bytes]
 

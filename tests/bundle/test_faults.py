@@ -1,8 +1,8 @@
 """Every change of a store survives a disk that fails, and a kill at any byte.
 
-``test_store.py`` kills at each call of ``os``. The tests here look at calls that fail,
-and at writes, which Python does not do by ``os``. The kernel enforces RLIMIT_FSIZE: a
-write beyond it fails, or SIGXFSZ kills the process.
+``test_publication.py`` and ``test_store.py`` kill at each call of ``os``. The tests
+here look at calls that fail, and at writes, which Python does not do by ``os``. The
+kernel enforces RLIMIT_FSIZE: a write beyond it fails, or SIGXFSZ kills the process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import resource
 import shutil
 import signal
 from collections.abc import Callable
-from pathlib import Path
 
 # `make coverage` replaces `os._exit` by a function that writes files, which the limits
 # of these tests do not allow.
@@ -54,11 +53,6 @@ CHANGES: dict[str, Change] = {
     "delete_version": lambda store: store.delete_version("mnist", 1),
     "delete": lambda store: store.delete("mnist"),
 }
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "models")
 
 
 def fill(store: ModelStore) -> State:

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.archive import COMPONENT, unpack
+from bundle.archive import unpack
+from bundle.member_names import COMPONENT
 from bundle.packing import pack
 from tests.bundle.making import bundle_files, read_files, write_bundle
 

@@ -16,8 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.archive import Limits, Readable, is_archive, unpack
+from bundle.archive import is_archive, unpack
 from bundle.errors import ArchiveError, TooLarge
+from bundle.upload import Limits, Readable
 from tests.bundle.making import (
     bundle_files,
     check_refused_or_inside,

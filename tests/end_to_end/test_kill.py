@@ -42,10 +42,10 @@ def archive_of(work):
 # waitress-serve is killed with SIGKILL when the store brings an upload to the disk.
 KILLED_SERVER = """
 import os, signal, sys
-import bundle.store
+import bundle.publication
 def die(folder):
     os.kill(os.getpid(), signal.SIGKILL)
-bundle.store.sync_tree = die
+bundle.publication.sync_tree = die
 from waitress.runner import run
 run(["waitress-serve", "--listen=127.0.0.1:0", "runtime.app:app"])
 """

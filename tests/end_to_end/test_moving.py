@@ -317,10 +317,10 @@ def test_a_repository_of_triton_moves_here_by_the_page(tmp_path):
 # The command is killed with SIGKILL when the store calls the named function.
 KILLED = """
 import os, signal, sys
-import bundle.store
+import bundle.publication
 def die(*arguments):
     os.kill(os.getpid(), signal.SIGKILL)
-setattr(bundle.store, sys.argv.pop(1), die)
+setattr(bundle.publication, sys.argv.pop(1), die)
 from runtime.cli import main
 main()
 """

@@ -24,7 +24,7 @@ from grpc import StatusCode
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from bundle.store import UNLOADED
+from bundle.store_reader import UNLOADED
 from runtime.access.gate import Gate
 from runtime.config import Config
 from runtime.grpc.calls import Calls

@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 from falcon.testing import create_environ
 
-from bundle.store import UNLOADED
+from bundle.store_reader import UNLOADED
 from runtime.config import Config
 from runtime.http.application import create_app
 from runtime.services import create_services

@@ -204,7 +204,7 @@ def test_metrics_tell_the_age_and_what_is_behind(two):
 
 
 def test_a_model_in_memory_stays_where_others_make_room(machine, two, tmp_path):
-    two.store.mirror._max_bytes = 1
+    two.store.mirror.room.max_bytes = 1
     assert two.predict().status_code == 200
     other = write_bundle(tmp_path / "other", name="other")
     machine().upload(other)
@@ -212,7 +212,7 @@ def test_a_model_in_memory_stays_where_others_make_room(machine, two, tmp_path):
     two.store.find("other")
     assert two.store.here.versions("linear") == [1]
     two.services.registry.drop("linear")
-    two.store.mirror.prune("other")
+    two.store.mirror.room.make("other")
     assert two.store.here.versions("linear") == []
     assert two.predict().status_code == 200
 

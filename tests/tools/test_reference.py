@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from bundle import staging, trash
 from bundle.errors import DomainError
-from bundle.params import Params, params_from_json
+from bundle.params import Params
+from bundle.params_checks import params_from_json
 from bundle.terminal import Group
 from bundle.variants import EXPORTED
 from exporter.errors import ExportError

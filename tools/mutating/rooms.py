@@ -19,14 +19,19 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "tests/bundle/test_fit.py",
         *UNIT,
     ),
-    # Tests that kill a process at each of its steps, and those of races, take a minute.
+    # The marker slow is on the tests that kill a process at each of its steps, and on
+    # those of races. They take a minute.
     "bundle/store.py": (
         "tests/bundle/test_store.py",
+        "tests/bundle/test_model_lock.py",
         *UNIT,
-        "-k",
-        "not killed and not race and not of_threads"
-        " and not never_meets and not never_points and not never_outlives",
     ),
+    "bundle/store_reader.py": (
+        "tests/bundle/test_store_reader.py",
+        "tests/bundle/test_store.py",
+        *UNIT,
+    ),
+    "bundle/publication.py": ("tests/bundle/test_publication.py", *UNIT),
     "bundle/staging.py": ("tests/bundle/test_staging.py", *UNIT),
     "bundle/agreement.py": (
         "tests/bundle/test_agreement.py",

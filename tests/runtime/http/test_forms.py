@@ -300,7 +300,7 @@ def test_a_fields_content_is_read_in_any_pieces():
 
 
 def test_fields_that_are_streamed_are_as_many_as_an_archive_has_files():
-    from bundle.archive import DEFAULT_LIMITS
+    from bundle.upload import DEFAULT_LIMITS
 
     body = joined(*[part(b"name=a")] * 65)
     assert len(list(stream_parts(Pieces(body), KIND))) == 65
