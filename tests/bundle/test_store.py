@@ -184,6 +184,7 @@ def test_an_unloaded_model_is_marked_until_it_is_loaded(store: ModelStore) -> No
     store.set_unloaded("mnist", True)
     store.set_unloaded("mnist", True)
     assert store.is_unloaded("mnist")
+    assert (store.root / "mnist" / ".unloaded").exists()
     assert (store.root / "mnist").stat().st_mtime_ns > before
     # It stays in the store, and its versions are as they were.
     assert store.current("mnist").number == 1
