@@ -91,14 +91,6 @@ class ModelStore(StoreReader):
         self._staging.sweep()
         self._trash.sweep()
 
-    def serving(self, name: str) -> int:
-        """Return the number of the version that serves; see ``current``.
-
-        Raises:
-            ModelNotFound: the store has no model of this name.
-        """
-        return self.current(name).number
-
     def check_there(self, spec: ModelSpec) -> None:
         """Check that there is such a version, without a fetch.
 

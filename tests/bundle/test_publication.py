@@ -51,6 +51,15 @@ def test_published_store_holds_nothing_else(store: ModelStore) -> None:
     assert [path.name for path in store.root.iterdir()] == ["mnist"]
 
 
+def test_stray_file_with_a_number_is_no_version(store: ModelStore) -> None:
+    store.install(writer())
+    (store.root / "mnist" / "2").write_text("a note")
+    assert store.versions("mnist") == [1]
+    assert store.install(writer()).number == 3
+    assert store.versions("mnist") == [1, 3]
+    assert (store.root / "mnist" / "2").read_text() == "a note"
+
+
 def test_model_with_the_name_of_a_stray_file_is_refused(store: ModelStore) -> None:
     # The project's own models/ holds a README.md, and this is a valid name for a model
     # too.

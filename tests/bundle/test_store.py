@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bundle.errors import ConflictError, ModelNotFound, StoreError
+from bundle.spec import ModelSpec
 from bundle.staging import locked
 from bundle.store import ModelStore
 from tests.bundle.killing import KILLS, by_kill, killed
@@ -184,6 +185,7 @@ def test_an_unloaded_model_is_marked_until_it_is_loaded(store: ModelStore) -> No
     store.set_unloaded("mnist", True)
     store.set_unloaded("mnist", True)
     assert store.is_unloaded("mnist")
+    assert (store.root / "mnist" / ".unloaded").exists()
     assert (store.root / "mnist").stat().st_mtime_ns > before
     # It stays in the store, and its versions are as they were.
     assert store.current("mnist").number == 1
@@ -373,3 +375,28 @@ def test_sweep_leaves_what_the_store_did_not_make(store: ModelStore) -> None:
     store.sweep()
     left = [path for path in store.root.rglob("*") if path.is_file()]
     assert sorted(p.relative_to(store.root).as_posix() for p in left) == theirs
+
+
+def test_another_folder_of_the_number_is_told_and_is_the_version_then(
+    store: ModelStore,
+) -> None:
+    write_bundle(store.root / "mnist" / "7")
+    write_bundle(store.root / "mnist" / "007")
+    assert store.delete_version("mnist", 7) == "007"
+    assert store.version("mnist", 7).path.name == "007"
+    installed(store, 1)
+    assert store.delete_version("mnist", 7) == ""
+    assert store.versions("mnist") == [8]
+
+
+def test_a_store_in_a_folder_has_nothing_elsewhere(store: ModelStore) -> None:
+    version = store.install(writer())
+    store.check_there(ModelSpec("mnist", 1))
+    with pytest.raises(ModelNotFound):
+        store.check_there(ModelSpec("mnist", 2))
+    assert store.here is store
+    assert store.behind() == 0
+    assert store.age() is None
+    assert store.away("mnist") is None
+    assert store.is_own(version)
+    assert store.holding(len) is len

@@ -89,15 +89,6 @@ def test_folder_that_is_no_version_is_passed_over(
         store.current("mnist")
 
 
-def test_stray_file_with_a_number_is_no_version(store: ModelStore) -> None:
-    store.install(writer())
-    (store.root / "mnist" / "2").write_text("a note")
-    assert store.versions("mnist") == [1]
-    assert store.install(writer()).number == 3
-    assert store.versions("mnist") == [1, 3]
-    assert (store.root / "mnist" / "2").read_text() == "a note"
-
-
 @pytest.mark.parametrize(
     "name", ["", ".", "..", "../mnist", ".trash", "a/b", "\0", "ä"]
 )
@@ -262,8 +253,9 @@ def test_a_version_is_found_by_number_or_label_or_as_the_one_that_is_served(
     assert store.find("mnist").number == 3
     store.set_label("mnist", "stable", 2)
     store.set_label("mnist", "canary", 3)
-    assert store.find("mnist").number == 2
+    assert store.find("mnist").number == store.serving("mnist") == 2
     assert store.find("mnist", 1).number == 1
+    assert store.find("mnist", 1).name == "mnist"
     assert store.find("mnist", label="canary").number == 3
     assert store.find("mnist", 1, "canary").number == 1, "a number is the plainer word"
     with pytest.raises(ModelNotFound, match="no model 'other'"):
