@@ -35,8 +35,10 @@ serve: $(VENV)/.installed ## serve models/ in the foreground
 
 # tests/conftest.py says which tests come first, and which go to one process because they
 # share things that take long to make. xdist's own order would be by the number of tests.
-# Many tests wait for servers, so there is one process more than cores, up to 4.
-PROCESSES := $(shell n=$$(($$(nproc) + 1)); if [ $$n -lt 4 ]; then echo $$n; else echo 4; fi)
+# Many tests wait for servers, so there are two processes more than cores, up to 4. Each
+# takes up to 2.5 GB of memory with the servers that it starts.
+PROCESSES := $(shell cores=$$(nproc); awk -v most=$$((cores < 2 ? cores + 2 : 4)) \
+	'/^MemTotal/ {n = int($$2 / 2500000); print n < 1 ? 1 : n < most ? n : most}' /proc/meminfo || echo 2)
 PARALLEL := -n $(PROCESSES) --no-loadscope-reorder
 
 # The zoo has more than a thousand models; the tests take one for each layer and function.

@@ -76,6 +76,7 @@ unpack promtool prometheus
 unpack logrotate logrotate libpopt0
 
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"
+# Python compiles a file when it is first imported, and most files never are.
 echo "installing into $VENV (a minute or two) ..."
-"$VENV/bin/python" -m pip install --quiet --disable-pip-version-check \
+"$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile \
     --constraint constraints.txt --editable ".[$EXTRAS]"
