@@ -277,6 +277,13 @@ def test_only_the_published_model_is_trimmed(store: ModelStore) -> None:
     assert store.versions("other") == [1, 2, 3]
 
 
+def test_the_number_that_stays_can_be_changed(store: ModelStore) -> None:
+    installed(store, 3)
+    store.keep_versions(2)
+    installed(store, 1)
+    assert store.versions("mnist") == [3, 4]
+
+
 def test_what_cannot_be_trimmed_is_published_all_the_same(
     store: ModelStore, caplog: pytest.LogCaptureFixture
 ) -> None:
