@@ -71,8 +71,9 @@ unpack() {
     fi
 }
 
-# tests/deploy/ runs promtool and logrotate. Prometheus' package would start a server, too.
-unpack promtool prometheus
+# tests/deploy/ runs promtool and logrotate. Prometheus' package would start a server, too;
+# since Debian 13 promtool has a package of its own.
+unpack promtool prometheus promtool
 unpack logrotate logrotate libpopt0
 
 [ -x "$VENV/bin/python" ] || "$PYTHON" -m venv "$VENV"

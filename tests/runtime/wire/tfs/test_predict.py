@@ -214,7 +214,7 @@ REFUSED = {
         "JSON Parse error: Invalid value. at offset: 0",
     ),
     "lists without end": (
-        f'{{"instances": [NaN, {"[" * 5000}]}}',
+        f'{{"instances": [NaN, {"[" * 100_000}]}}',
         (X,),
         "JSON Parse error: Invalid value. at offset: 0",
     ),
