@@ -208,11 +208,12 @@ def test_a_machine_without_python_and_apt_is_told_what_to_install(tmp_path, comm
     )
 
 
-def get_browser(commands):
+def get_browser(commands, **variables):
     """Run tools/browser.sh where only these commands exist; return what it prints."""
     done = subprocess.run(
         ["/bin/sh", ROOT / "tools" / "browser.sh"],
-        env={"PATH": str(commands)},
+        cwd=ROOT,
+        env={"PATH": str(commands), "VENV": sys.prefix, **variables},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -244,6 +245,26 @@ def test_a_machine_without_a_browser_gets_one_from_apt(commands):
     assert (commands / "asked").read_text().splitlines() == [
         "update -qq",
         "install -y -qq --no-install-recommends chromium",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [(0, ""), (1, "browser.sh: playwright does not run; please install libatomic1\n")],
+)
+def test_a_machine_without_playwrights_library_gets_it_from_apt(
+    commands, tmp_path, code, expected
+):
+    driver = tmp_path / "venv/lib/python3.11/site-packages/playwright/driver"
+    driver.mkdir(parents=True)
+    script(driver / "node", f"[ -e {commands}/asked ] && exit {code}", "exit 127")
+    script(commands / "chromium")
+    script(commands / "id", "echo 0")
+    script(commands / "apt-get", f'echo "$*" >> {commands}/asked')
+    assert get_browser(commands, VENV=str(tmp_path / "venv")) == expected
+    assert (commands / "asked").read_text().splitlines() == [
+        "update -qq",
+        "install -y -qq --no-install-recommends libatomic1",
     ]
 
 

@@ -1,11 +1,12 @@
 """Keras 2 wrote these files; ``make_files.py`` beside this one made them."""
 
 import json
-import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.unpacked import unpack
 
 FILES = Path(__file__).with_name("files.tar.xz")
 
@@ -13,8 +14,7 @@ FILES = Path(__file__).with_name("files.tar.xz")
 @pytest.fixture(scope="session")
 def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("keras2")
-    with tarfile.open(FILES) as archive:
-        archive.extractall(folder, filter="data")
+    unpack(FILES, folder)
     return folder
 
 

@@ -1,12 +1,13 @@
 """Expected values come from Keras itself."""
 
-import tarfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
+
+from tests.unpacked import unpack
 
 pytestmark = pytest.mark.tensorflow
 SLOTS = Path(__file__).parents[2] / "runtime/backends/optimizer_slots.tar.xz"
@@ -154,8 +155,7 @@ def test_variables_without_objects_are_frozen(convert, tmp_path):
     """TensorFlow cannot make again the objects of such a SavedModel."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-    with tarfile.open(SLOTS) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(SLOTS, tmp_path)
     path = tmp_path / "adam" / "saved_model.pb"
     saved = SavedModel.FromString(path.read_bytes())
     for node in saved.meta_graphs[0].object_graph_def.nodes:

@@ -2,7 +2,6 @@ import base64
 import io
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from runtime.backends.options import BackendOptions
 from runtime.errors import BackendError
 from runtime.models.opening import model_of
 from tests.examples import write_bundle
+from tests.unpacked import unpack
 
 pytestmark = pytest.mark.tensorflow
 
@@ -194,8 +194,7 @@ SLOTS = Path(__file__).with_name("optimizer_slots.tar.xz")
 
 @pytest.fixture
 def trained(tmp_path):
-    with tarfile.open(SLOTS) as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(SLOTS, tmp_path)
     with np.load(tmp_path / "adam.npz") as recorded:
         return tmp_path / "adam", recorded["x"], recorded["y"]
 
