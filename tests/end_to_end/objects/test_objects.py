@@ -26,6 +26,7 @@ from bundle.objects.bucket import open_bucket
 from bundle.objects.mirror import Mirror
 from bundle.objects.mirrored_store import MirroredStore
 from bundle.objects.object_store import ObjectStore
+from bundle.objects.probe import probe
 from runtime.mirroring import LOCK
 from tests.documents import ROOT
 from tests.end_to_end.conftest import (
@@ -189,7 +190,7 @@ def test_a_bucket_that_is_missing_is_a_sentence(direct, server):
     if server.kind != "moto":
         pytest.skip("SeaweedFS refuses the credentials, as if they were wrong")
     bucket = open_bucket("s3://nobody-made-it/models", is_patient=False)
-    for ask in (bucket.probe, lambda: bucket.list("versions/")):
+    for ask in (lambda: probe(bucket), lambda: bucket.list("versions/")):
         with pytest.raises(StoreUnreachable, match="has no such bucket"):
             ask()
 
