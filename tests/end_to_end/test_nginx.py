@@ -222,8 +222,8 @@ def test_a_bundle_larger_than_nginxs_own_limit_is_published(deployed, tmp_path):
 
 
 def test_the_deployed_nginx_hands_refusals_on(deployed):
-    # nginx promises to keep the connection before it has read the body, and closes it if
-    # the refusal is quicker. So each upload has its own, as curl's has.
+    # nginx promises to keep the connection before it has read the body, and closes it
+    # if the refusal is quicker. So each upload has its own, as curl's has.
     own = {"Connection": "close"}
     statuses = {
         deployed.post("/upload", content=bytes(LARGE), headers=own).status_code
