@@ -6,7 +6,6 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from bundle.store import ModelStore
 from runtime.cli import main
 from tests.documents import ROOT
 from tests.examples import write_bundle
@@ -21,11 +20,6 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text('{"provider": "cpu"}')
     write_bundle(tmp_path / "models" / "linear")
     return tmp_path
-
-
-@pytest.fixture
-def store(place):
-    return ModelStore(place / "models")
 
 
 @pytest.fixture

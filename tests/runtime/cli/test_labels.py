@@ -1,27 +1,8 @@
-import functools
-
 import pytest
 
-from bundle.store import ModelStore
-from tests.runtime.cli.commands import add_versions, answer, models
+from tests.runtime.cli.commands import answer, models
 
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MODELS_SERVER", raising=False)
-    (tmp_path / "config.json").write_text('{"provider": "cpu"}')
-    return tmp_path
-
-
-@pytest.fixture
-def store(place):
-    return ModelStore(place / "models")
-
-
-@pytest.fixture
-def versions(store):
-    return functools.partial(add_versions, store)
+pytestmark = pytest.mark.usefixtures("place")
 
 
 def test_a_label_is_set_moved_and_deleted(store, versions):

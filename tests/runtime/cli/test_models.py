@@ -1,42 +1,25 @@
 """The commands work on a store folder."""
 
-import functools
 import json
 import subprocess
 import sys
 
 import pytest
 
-from bundle.store import ModelStore
 from runtime.admin.errors import AdminError
 from runtime.backends import InputRefused
 from runtime.cli.output import WORK_FAILED
 from runtime.errors import NotOffered
 from runtime.http.errors import STATUS
 from tests.examples import tar_of, write_bundle
-from tests.runtime.cli.commands import add_versions, answer, models
+from tests.runtime.cli.commands import answer, models
+
+pytestmark = pytest.mark.usefixtures("place")
+
 
 CPU = "onnxruntime/CPUExecutionProvider"
 # The model 'linear' takes pictures.
 ASK = "curl http://localhost:8083/predict/image -F image=@picture.png -F model=linear"
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MODELS_SERVER", raising=False)
-    (tmp_path / "config.json").write_text('{"provider": "cpu"}')
-    return tmp_path
-
-
-@pytest.fixture
-def store(place):
-    return ModelStore(place / "models")
-
-
-@pytest.fixture
-def versions(store):
-    return functools.partial(add_versions, store)
 
 
 def cells(line):

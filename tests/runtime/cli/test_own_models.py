@@ -7,7 +7,6 @@ import pytest
 from click.testing import CliRunner
 
 from bundle.folder import open_whole
-from bundle.store import ModelStore
 from runtime.cli import main
 from tests.examples import linear_onnx, write_bundle
 
@@ -21,11 +20,6 @@ def place(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text('{"provider": "cpu", "base": "/ml"}')
     (tmp_path / "net.onnx").write_bytes(linear_onnx())
     return tmp_path
-
-
-@pytest.fixture
-def store(place):
-    return ModelStore(place / "models")
 
 
 def runtime(*arguments, code=0):

@@ -5,28 +5,12 @@ from prometheus_client import REGISTRY
 
 from bundle.errors import ModelNotFound
 from bundle.spec import ModelSpec
-from bundle.store import ModelStore
 from runtime.backends.options import BackendOptions
 from runtime.models.cache import PINNED_SECONDS
 from runtime.models.history import LEFT_SECONDS
 from runtime.models.opening import open_model
 from runtime.models.registry import ModelRegistry
 from tests.runtime.models.openers import Opener, get, publish
-
-
-@pytest.fixture
-def store(tmp_path):
-    return ModelStore(tmp_path / "models")
-
-
-@pytest.fixture
-def opener():
-    return Opener()
-
-
-@pytest.fixture
-def registry(store, opener):
-    return ModelRegistry(store, opener, limit=2)
 
 
 def loaded(registry, *numbers):

@@ -17,21 +17,6 @@ from tests.runtime.fakes import FakeBackend
 from tests.runtime.models.openers import HeldOpener, Opener, get, publish
 
 
-@pytest.fixture
-def store(tmp_path):
-    return ModelStore(tmp_path / "models")
-
-
-@pytest.fixture
-def opener():
-    return Opener()
-
-
-@pytest.fixture
-def registry(store, opener):
-    return ModelRegistry(store, opener, limit=2)
-
-
 def test_many_first_requests_load_one_model(store):
     publish(store)
     opened, go = [], threading.Event()

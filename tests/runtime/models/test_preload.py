@@ -3,7 +3,6 @@ import threading
 import pytest
 
 from bundle.folder import open_bundle
-from bundle.store import ModelStore
 from runtime.backends.opening import Opened
 from runtime.errors import BackendError
 from runtime.models.fallback import RETRY_SECONDS
@@ -27,11 +26,6 @@ class Opener:
             raise BackendError("broken weights")
         bundle = open_bundle(version.path)
         return Model(bundle, version.number, Opened(FakeBackend()), None)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return ModelStore(tmp_path / "models")
 
 
 @pytest.fixture

@@ -6,26 +6,10 @@ import pytest
 
 from bundle.errors import BundleError, ModelNotFound
 from bundle.spec import ModelSpec
-from bundle.store import ModelStore
 from runtime.errors import BackendError
 from runtime.models.registry import ModelRegistry
 from tests.examples import write_bundle
 from tests.runtime.models.openers import Opener, get, publish
-
-
-@pytest.fixture
-def store(tmp_path):
-    return ModelStore(tmp_path / "models")
-
-
-@pytest.fixture
-def opener():
-    return Opener()
-
-
-@pytest.fixture
-def registry(store, opener):
-    return ModelRegistry(store, opener, limit=2)
 
 
 def test_a_model_is_loaded_once(store, opener, registry):
